@@ -1,0 +1,204 @@
+"""The options of every command. Only argparse and this package's light modules are imported here."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import math
+
+from bn_theory.engines import ENGINES
+from bn_theory.theorems.statement import PROFILES
+
+FAMILIES = ("rayleigh", "power_law_rayleigh", "bilinear", "least_squares_bn")
+METHODS = ("gd", "sgd")
+MODELS = ("auto", "pure", "corrected", "floor", "log")
+
+
+class _Version(argparse.Action):
+    """``--version``, looking the version up only when it is asked for."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        print(f"bn-theory {version()}")
+        parser.exit()
+
+
+def version() -> str:
+    """The installed version of this package."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("bn_theory")
+    except metadata.PackageNotFoundError:  # run from a source tree that is not installed
+        return "(not installed)"
+
+
+def one_of(kind: str, names):
+    """An argparse type: one of the names, the nearest ones in the error."""
+
+    def convert(text):
+        if text in names:
+            return text
+        near = difflib.get_close_matches(text, names, n=2, cutoff=0.4) or names
+        raise argparse.ArgumentTypeError(f"unknown {kind} {text!r}; did you mean {' or '.join(near)}?")
+
+    return convert
+
+
+def whole(least: int, below: int | None = None):
+    """An argparse type: a whole number in ``[least, below)``; ``1e6`` is one."""
+
+    def convert(text):
+        try:
+            number = int(text)
+        except ValueError:
+            number = _whole_float(text)
+        if number is None or number < least or (below is not None and number >= below):
+            end = "" if below is None else f" and below {below}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}{end}")
+        return number
+
+    return convert
+
+
+def _whole_float(text):
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return int(number) if math.isfinite(number) and number.is_integer() else None
+
+
+SEED = whole(0, 2**64)
+
+
+def parse(arguments=None) -> argparse.Namespace:
+    """Options with ``command``, the name of the module that runs them.
+
+    Raises:
+        SystemExit: for ``--help``, ``--version`` and usage errors.
+    """
+    parser = argparse.ArgumentParser(
+        prog="bn-theory",
+        description="Do the theorems about batch normalisation and scale invariance hold?",
+        epilog="Exit codes: 0 all supported, 1 something contradicted, 2 usage or bad input, 3 something inconclusive.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+    for add in (_list, _verify, _fit, _calibrate, _prove):
+        add(commands)
+    options = parser.parse_args(arguments)
+    if options.command == "fit":
+        _check_fit(options, commands.choices["fit"])
+    return options
+
+
+def _command(commands, name, module, text):
+    parser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(command=module)
+    return parser
+
+
+def _engine(parser):
+    names = ("auto", *ENGINES)
+    parser.add_argument(
+        "--engine", type=one_of("engine", names), default="auto", metavar="|".join(names), help="default: auto"
+    )
+
+
+def _list(commands):
+    _command(commands, "list", "listing", "List all statements: slug, title, paper.")
+
+
+def _verify(commands):
+    parser = _command(commands, "verify", "verify", "Check statements by proofs, runs and controls.")
+    parser.add_argument("names", nargs="*", metavar="SLUG|PAPER", help="what to check; default: everything")
+    parser.add_argument(
+        "--profile",
+        choices=PROFILES,
+        default=PROFILES[0],
+        help="quick (default): the same tolerances as full on fewer rates and alphas",
+    )
+    parser.add_argument("--seed", type=SEED, default=0, metavar="N", help="of noise and starts (default: 0)")
+    _engine(parser)
+    parser.add_argument("--json", metavar="PATH", help="also write the outcome there, whole or not at all")
+
+
+def _fit(commands):
+    parser = _command(
+        commands, "fit", "fit", "Run GD or SGD on a loss and fit the exponent of the gradient norm's decay."
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--family", type=one_of("family", FAMILIES), metavar="NAME", help=", ".join(FAMILIES))
+    source.add_argument("--csv", metavar="FILE", help="BN least squares on your data: names in line 1, numbers below")
+    parser.add_argument("--target", metavar="COLUMN", help="the column of FILE to predict")
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        default="sgd",
+        help="sgd (default): linear Rademacher noise, for least squares minibatches; gd: the full loss",
+    )
+    parser.add_argument("--rate", type=float, default=0.1, help="learning rate of the weights (default: 0.1)")
+    parser.add_argument("--alpha", type=float, default=0.0, help="rate * (t+1)^-alpha (default: 0, constant)")
+    parser.add_argument("--sigma", type=float, help="size of the noise under sgd (default: 1)")
+    parser.add_argument("--d", type=whole(1), metavar="N", help="coordinates (default: 16; power_law_rayleigh: 300)")
+    parser.add_argument("--s", type=float, help="of power_law_rayleigh: exponent -(1+s)/2 under gd (default: 0.5)")
+    parser.add_argument("--parts", type=whole(1), metavar="N", help="minibatches of least squares (default: 4)")
+    parser.add_argument(
+        "--gamma-rate",
+        type=float,
+        metavar="RATE",
+        help="learning rate of least squares' gamma, times (t+1)^-1/2 under sgd (default: 0.5; above 2 gd diverges)",
+    )
+    parser.add_argument("--steps", type=whole(1), default=100_000, metavar="N", help="default: 100000")
+    parser.add_argument("--replicas", type=whole(1), metavar="N", help="independent runs (default: sgd 64, gd 1)")
+    parser.add_argument("--seed", type=SEED, default=0, metavar="N", help="of noise, starts and made data (default: 0)")
+    _engine(parser)
+    parser.add_argument("--model", choices=MODELS, default="auto", help="law to fit (default: auto, without log)")
+    parser.add_argument("--log-power", type=float, metavar="Q", help="known power of the logarithm of --model log")
+    parser.add_argument("--window", type=float, nargs=2, metavar=("LOW", "HIGH"), help="steps to fit (default: all)")
+    parser.add_argument("--png", metavar="PATH", help="also draw the run and its fit")
+
+
+def _check_fit(options, parser):
+    """Refuse options that the loss or method would ignore, and fill in defaults that depend on it."""
+    if (options.csv is None) != (options.target is None):
+        parser.error("--csv FILE and --target COLUMN belong together")
+    least_squares = options.csv is not None or options.family == "least_squares_bn"
+    sgd = options.method == "sgd"
+    used = {
+        "sigma": (sgd and not least_squares, 1.0, "to sgd on a family other than least_squares_bn"),
+        "d": (options.csv is None, 300 if options.family == "power_law_rayleigh" else 16, "to a family"),
+        "s": (options.family == "power_law_rayleigh", 0.5, "to --family power_law_rayleigh"),
+        "parts": (sgd and least_squares, 4, "to sgd on least squares"),
+        "gamma_rate": (least_squares, 0.5, "to least squares"),
+    }
+    for name, (applies, default, where) in used.items():
+        if getattr(options, name) is None:
+            setattr(options, name, default)
+        elif not applies:
+            parser.error(f"--{name.replace('_', '-')} belongs {where}")
+    if options.log_power is not None and options.model != "log":
+        parser.error("--log-power belongs to --model log")
+    if options.window is not None and not options.window[0] < options.window[1]:
+        parser.error("--window needs LOW < HIGH")
+    if options.replicas is None:
+        options.replicas = 64 if sgd else 1
+
+
+def _calibrate(commands):
+    parser = _command(
+        commands, "calibrate", "calibrate", "Measure how often the fit's intervals cover known exponents."
+    )
+    parser.add_argument(
+        "--repeats", type=whole(1), default=1000, metavar="N", help="data sets per regime (default: 1000)"
+    )
+    parser.add_argument("--seed", type=SEED, default=0, metavar="N", help="of data and bootstrap (default: 0)")
+    parser.add_argument(
+        "--output", default="calibration.json", metavar="PATH", help="written whole (default: calibration.json)"
+    )
+
+
+def _prove(commands):
+    parser = _command(commands, "prove", "prove", "Build a statement's proof, checking every step, and print it.")
+    parser.add_argument("slug", metavar="SLUG", help="see bn-theory list")
+    parser.add_argument("--latex", action="store_true", help="as LaTeX (for a document that loads amsmath)")

@@ -1,0 +1,26 @@
+"""``bn-theory prove``."""
+
+from __future__ import annotations
+
+import sys
+
+from bn_theory.theorems import registry
+
+
+def run(options) -> int:
+    """Print a proof; 1 when one of its steps does not check.
+
+    Raises:
+        UnknownNameError: no such slug.
+    """
+    statement = registry.statement(options.slug)
+    from proofs_check.proof import ProofError
+
+    try:
+        proof = statement.prove()
+    except ProofError as error:
+        print(f"bn-theory: the proof of {statement.slug} does not check: {error}", file=sys.stderr)
+        return 1
+    text = proof.as_latex() if options.latex else proof.as_text()
+    print(text.rstrip("\n"))
+    return 0

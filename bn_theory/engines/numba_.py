@@ -1,0 +1,125 @@
+"""The fused engine: all steps of a replica in one compiled loop, threads over replicas and cases."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from bn_theory.engines.lowering import lower
+from bn_theory.engines.problem import Problem, Trajectory
+from bn_theory.losses.philox import seed_words
+
+_TABLE = 2**21  # learning rates held at once (16 MiB), so that memory does not grow with the steps
+_WORK = 2**26  # coordinate-steps between two calls of the progress bar, about a tenth of a second
+
+
+class NumbaEngine:
+    """Source generated from the expression, compiled once, cached on disk under its hash."""
+
+    name = "numba"
+
+    def refuses(self, loss):
+        """Only separable losses have an expression to compile."""
+        if not hasattr(loss, "derivatives"):
+            return "it is given as array functions, not as an expression; use engine='numpy'"
+        return None
+
+    def run(self, problem: Problem) -> Trajectory:
+        """Run the problem; see :class:`bn_theory.engines.problem.Trajectory`."""
+        loss, method = problem.loss, problem.method
+        lowered = lower(loss, method.sampled, method.projected)
+        advance = _compiled(lowered.source)
+        cases, replicas = problem.shape
+        units = cases * replicas
+        case_of = np.repeat(np.arange(cases), replicas)
+        replica_of = np.tile(np.asarray(problem.replicas, dtype=np.int64), cases)
+        weights = [problem.start[g].reshape(units, -1).copy() for g in loss.groups]
+        parameters = np.empty((units, len(loss.parameters)))
+        for i, p in enumerate(loss.parameters):
+            parameters[:, i] = problem.start[p].reshape(units)
+        data = [_with_case_axis(loss, n) for n in lowered.data]
+        groups = len(loss.groups)
+        sums = np.zeros((units, lowered.sums))
+        smallest, grad_sum = np.full(units, np.inf), np.zeros(units)
+        step_sum = np.zeros((units, groups))
+        diverged = np.full(units, -1, dtype=np.int64)
+        out = np.full((units, len(problem.records), 4 + 2 * groups + len(loss.parameters)), np.nan)
+        key = tuple(map(np.uint64, seed_words(problem.seed)))
+        schedules = [method.schedule(t) for t in lowered.targets]
+        rows = sum(s.cases or 1 for s in schedules)
+        work = units * sum(w.shape[1] for w in weights)
+        chunk = int(max(64, min(_TABLE // rows, _WORK // work)))
+        last = int(problem.records[-1])
+        threads = min(units, os.cpu_count() or 1)
+        # Several pieces a thread, so that one slow piece does not leave the others waiting.
+        edges = np.linspace(0, units, min(units, 4 * threads) + 1).astype(int)
+        with ThreadPoolExecutor(threads) as pool:
+            for first in range(0, max(last, 1), chunk):
+                end = min(first + chunk, last)
+                rates = [np.ascontiguousarray(s.values(first, max(end, first + 1))) for s in schedules]
+                record = int(np.searchsorted(problem.records, first))
+
+                def piece(bounds, first=first, end=end, rates=rates, record=record):
+                    advance(
+                        *bounds, first, end, end == last, record, case_of, replica_of, *key, problem.records,
+                        sums, smallest, grad_sum, step_sum, diverged, out, parameters, *weights, *data, *rates,
+                    )  # fmt: skip
+
+                list(pool.map(piece, pairwise(edges)))
+                problem.advance(end - first)
+        shape = (cases, replicas)
+        out = out.reshape(*shape, *out.shape[1:])
+        final = {g: w.reshape(*shape, -1) for g, w in zip(loss.groups, weights, strict=True)}
+        final |= {p: parameters[:, i].reshape(shape) for i, p in enumerate(loss.parameters)}
+        return Trajectory(
+            *(out[..., i] for i in range(4)),
+            out[..., 4 : 4 + groups],
+            out[..., 4 + groups : 4 + 2 * groups],
+            out[..., 4 + 2 * groups :],
+            final,
+            diverged.reshape(shape),
+        )
+
+
+def _with_case_axis(loss, name):
+    array = loss.data[name]
+    return array if array.ndim == loss.case_ndim(name) else array[None]
+
+
+def cache_folder() -> Path:
+    """Where generated sources and their machine code are kept; ``BN_THEORY_CACHE`` overrides it."""
+    chosen = os.environ.get("BN_THEORY_CACHE")
+    base = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "bn_theory"
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        if os.access(base, os.W_OK):
+            return base
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix="bn_theory_"))
+
+
+@lru_cache(maxsize=256)
+def _compiled(source: str):
+    """The compiled ``advance`` of a source; its file is named by its hash and written whole or not at all."""
+    name = "bn_theory_loop_" + hashlib.sha256(source.encode()).hexdigest()[:24]
+    path = cache_folder() / f"{name}.py"
+    if not path.exists():
+        handle, draft = tempfile.mkstemp(dir=path.parent, suffix=".draft")
+        with os.fdopen(handle, "w") as file:
+            file.write(source)
+        os.replace(draft, path)
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module.advance

@@ -1,0 +1,147 @@
+"""Losses given as plain array functions, for what is not separable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from bn_theory.errors import InvalidInputError, UnknownNameError
+from bn_theory.losses import philox
+from bn_theory.losses.facts import Facts
+
+SAMPLERS = {
+    "rademacher": philox.signs,
+    "gaussian": philox.normals,
+    "parts": philox.integers,
+}
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """What one step draws per replica.
+
+    Attributes:
+        kind: ``"rademacher"`` or ``"gaussian"`` (an array ``(replicas, size)``), or ``"parts"`` (an integer
+            in ``0 .. size - 1`` per replica, uniform).
+        size: number of coordinates or of parts.
+    """
+
+    kind: str
+    size: int
+
+    def __post_init__(self):
+        if self.kind not in SAMPLERS:
+            raise UnknownNameError(f"unknown sampler {self.kind!r}; there are {', '.join(SAMPLERS)}")
+        if not (isinstance(self.size, (int, np.integer)) and self.size >= 1):
+            raise InvalidInputError(f"a sampler's size must be a whole number >= 1, not {self.size!r}")
+
+    def draw(self, seed: int, replicas, steps):
+        """The sample of one step, or of several on a leading axis, for the given replica numbers."""
+        return SAMPLERS[self.kind](seed, replicas, steps, self.size)
+
+
+@dataclass(frozen=True)
+class ArrayLoss:
+    """A loss as two functions on arrays of any array-API namespace.
+
+    ``value(state, sample)`` returns the loss and ``grad(state, sample)`` its gradients; ``sample=None`` means
+    the full loss, the expectation over samples (it is the caller's claim that it is).
+
+    ``state`` is the array ``(..., d)`` itself if there is one group and no parameter, else ``{name: array}``
+    with parameters of shape ``(...)``; ``grad`` returns the same structure. Leading axes are
+    ``(cases, replicas)``; a sample has the leading axis ``(replicas,)``.
+
+    Attributes:
+        functions: ``(value, grad)``.
+        dimensions: ``{group: d}``.
+        parameters: names of scalar parameters.
+        sampler: ``Sampler`` or ``None`` (then only GD can run).
+        scale_invariant_groups: the groups claimed scale-invariant (checked by running, not by proof).
+        name: for tables.
+        facts, start: as for ``Loss``.
+
+    Source: derived in this package.
+
+    >>> import numpy as np, bn_theory as bn
+    >>> A = np.diag([0.0, 1.0])
+    >>> def value(w, sample):
+    ...     return ((w @ A) * w).sum(-1) / (w * w).sum(-1) / 2
+    >>> def grad(w, sample):
+    ...     return (w @ A - 2 * value(w, sample)[..., None] * w) / (w * w).sum(-1)[..., None]
+    >>> loss = bn.ArrayLoss((value, grad), {"w": 2})
+    >>> bool(bn.run(loss, bn.GD(lr=0.5), steps=50).grad_norm2[0, -1] < 1e-6)
+    True
+    """
+
+    functions: tuple[Callable, Callable]
+    dimensions: Mapping[str, int]
+    parameters: tuple[str, ...] = ()
+    sampler: Sampler | None = None
+    scale_invariant_groups: tuple[str, ...] | None = None
+    name: str = "array loss"
+    facts: Facts = field(default_factory=Facts)
+    start: Mapping[str, np.ndarray] = field(default_factory=dict)
+    cases: None = None
+
+    def __post_init__(self):
+        if not self.dimensions:
+            raise InvalidInputError("an ArrayLoss needs at least one group of weights, dimensions={'w': d}")
+        if self.scale_invariant_groups is None:
+            object.__setattr__(self, "scale_invariant_groups", tuple(self.dimensions))
+        stray = set(self.scale_invariant_groups) - set(self.dimensions)
+        if stray:
+            raise InvalidInputError(f"scale_invariant_groups names {sorted(stray)}, which are no groups")
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups of weights."""
+        return tuple(self.dimensions)
+
+    @property
+    def noises(self) -> tuple[str, ...]:
+        """One anonymous noise if there is a sampler."""
+        return ("sample",) if self.sampler else ()
+
+    def sized(self, dimensions) -> ArrayLoss:
+        """Itself, after a check that the sizes fit."""
+        for name, d in dimensions.items():
+            if self.dimensions[name] != d:
+                raise InvalidInputError(f"start of {name!r} has {d} coordinates, the loss {self.dimensions[name]}")
+        return self
+
+    def with_facts(self, **facts) -> ArrayLoss:
+        """A copy that knows more constants."""
+        return replace(self, facts=replace(self.facts, **facts))
+
+    def draw(self, seed: int, replicas, steps):
+        """The sample of one step, or of several on a leading axis.
+
+        Raises:
+            InvalidInputError: the loss has no sampler.
+        """
+        if self.sampler is None:
+            raise InvalidInputError(f"{self.name} has no sampler: SGD has nothing to sample, use bn.GD")
+        return self.sampler.draw(seed, replicas, steps)
+
+    def _pack(self, state):
+        return state if self._structured else state[self.groups[0]]
+
+    @property
+    def _structured(self):
+        return len(self.groups) > 1 or bool(self.parameters)
+
+    def value(self, state, sample=None):
+        """Value at ``state = {name: array}`` (full loss without a sample)."""
+        return np.asarray(self.functions[0](self._pack(state), sample))
+
+    def gradient(self, state, sample=None):
+        """Gradients at ``state``, ``{name: array}``."""
+        found = self.functions[1](self._pack(state), sample)
+        return found if self._structured else {self.groups[0]: found}
+
+    def evaluate(self, state, sample=None):
+        """``(value, full gradients, sample gradients or None)``."""
+        sampled = None if sample is None else self.gradient(state, sample)
+        return self.value(state), self.gradient(state), sampled

@@ -1,0 +1,129 @@
+"""The gradient of a separable loss, differentiated once by sympy and shared by every engine.
+
+For ``L = Phi(S; p)`` with ``S_j = total(e_j)``:
+
+    dL/dw_i = sum_j (dPhi/dS_j) (de_j/dw_i)          (a coefficient times a slope, per coordinate)
+    dL/dp   = dPhi/dp + sum_j (dPhi/dS_j) total(de_j/dp)
+
+Each is needed twice: for the *full* loss (its expectation over the noise), by which the theorems measure
+stationarity, and for the *sample* that the step follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import sympy
+
+from bn_theory.losses.language import Parameter, Reduced, Weights
+
+
+@dataclass(frozen=True)
+class Derivatives:
+    """Everything that a step needs, as sympy expressions.
+
+    Attributes:
+        sums: every reduction ``{S: e}`` that must be known before the gradient (noisy ones included).
+        value: the full loss in the clean sums, parameters and scalar data.
+        coefficients: ``{symbol: expression}`` for ``dPhi/dS_j``, full (``F_j``) and sample (``C_j``).
+        full: ``{group name: per-coordinate gradient of the full loss}`` in coefficient symbols.
+        sample: the same for the sampled loss.
+        parameter_full, parameter_sample: ``{parameter name: gradient}`` in sums and coefficients.
+    """
+
+    sums: dict
+    value: sympy.Expr
+    coefficients: dict
+    full: dict
+    sample: dict
+    parameter_full: dict
+    parameter_sample: dict
+
+
+@lru_cache(maxsize=256)
+def _differentiate(phi, full, clean, noisy, groups, parameters):
+    sums = dict(clean + noisy)
+    coefficients, gradients, parameter_gradients = {}, [], []
+    for letter, outer, terms in (("F", full, clean), ("C", phi, clean + noisy)):
+        names = {}
+        for s, _ in terms:
+            derivative = sympy.diff(outer, s)
+            if derivative != 0:
+                names[s] = sympy.Symbol(f"{letter}_{s.name}", real=True)
+                coefficients[names[s]] = derivative
+        gradients.append({w.name: sum(names[s] * sympy.diff(e, w) for s, e in terms if s in names) for w in groups})
+        per_parameter = {}
+        for p in parameters:
+            gradient = sympy.diff(outer, p)
+            for s, e in terms:
+                slope = sympy.diff(e, p)
+                if s in names and slope != 0:
+                    extra = sympy.Symbol(f"T_{s.name}_{p.name}", real=True)
+                    sums[extra] = slope
+                    gradient += names[s] * extra
+            per_parameter[p.name] = gradient
+        parameter_gradients.append(per_parameter)
+    return Derivatives(sums, full, coefficients, *gradients, *parameter_gradients)
+
+
+def differentiate(reduced: Reduced, groups: tuple[Weights, ...], parameters: tuple[Parameter, ...]) -> Derivatives:
+    """Differentiate a reduced expression in every group and parameter (cached by expression)."""
+    return _differentiate(
+        reduced.phi,
+        reduced.full,
+        tuple(reduced.clean.items()),
+        tuple(reduced.noisy.items()),
+        groups,
+        parameters,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _function(arguments, expressions):
+    return sympy.lambdify(arguments, list(expressions), modules="numpy", cse=True)
+
+
+def _apply(expressions, values):
+    """Evaluate ``{key: expression}`` with ``{symbol: array}``."""
+    used = tuple(sorted({s for e in expressions.values() for s in e.free_symbols}, key=str))
+    results = _function(used, tuple(expressions.values()))(*(values[s] for s in used))
+    return dict(zip(expressions, results, strict=True))
+
+
+def evaluate(derivatives: Derivatives, symbols, arrays, sampled=True):
+    """Value and gradients in NumPy, over any leading axes.
+
+    Args:
+        derivatives: from :func:`differentiate`.
+        symbols: ``{name: symbol}``.
+        arrays: ``{name: array}``; per-coordinate arrays ``(..., d)``, scalars ``(...,)``.
+        sampled: also the gradient of the sample (needs the noise arrays).
+
+    Returns:
+        ``(value, full gradients, sample gradients or None)``, the gradients as ``{name: array}``.
+    """
+    wide = {}  # scalars inside a per-coordinate expression need a trailing axis
+    values = {}
+    for name, symbol in symbols.items():
+        array = np.asarray(arrays[name]) if name in arrays else None
+        if array is None:
+            continue
+        values[symbol] = array
+        wide[symbol] = array[..., None] if isinstance(symbol, Parameter) else array
+    available = {s: e for s, e in derivatives.sums.items() if all(symbol in values for symbol in e.free_symbols)}
+    for s, e in zip(available, _apply(available, wide).values(), strict=True):
+        values[s] = np.sum(e, axis=-1)
+    known = {c: e for c, e in derivatives.coefficients.items() if e.free_symbols <= set(values)}
+    for c, coefficient in _apply(known, values).items():
+        values[c] = coefficient
+        wide[c] = np.asarray(coefficient)[..., None]
+    value = _apply({"value": derivatives.value}, values)["value"]
+    gradients = []
+    for per_group, per_parameter in (
+        (derivatives.full, derivatives.parameter_full),
+        (derivatives.sample, derivatives.parameter_sample),
+    )[: 2 if sampled else 1]:
+        gradients.append(_apply(per_group, wide) | _apply(per_parameter, values))
+    return value, gradients[0], gradients[1] if sampled else None

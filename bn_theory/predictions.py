@@ -1,0 +1,84 @@
+"""Asymptotic predictions: the amplitude law of SGD at a constant or slowly decaying learning rate.
+
+Near a non-degenerate minimum with tangent Hessian ``H`` and tangent noise covariance ``S`` on the sphere,
+``eta_t = eta (t+1)^-alpha`` and ``E G_{t+1} = G_t + eta_t^2 tr(S)/G_t``:
+
+    G_t^2 ~ 2 eta^2 tr(S) t^(1-2 alpha)/(1-2 alpha),   eta_t/G_t ~ sqrt((1-2 alpha)/(2 tr S)) t^(-1/2)
+    E|grad L(V_t)|^2 ~ (eta_t/G_t) tr(H S)/2 = sqrt(1-2 alpha) tr(H S)/(2 sqrt(2 tr S)) t^(-1/2)
+
+(the second line from the Lyapunov equation of the adiabatic Ornstein-Uhlenbeck process). No eta and no
+fitted number. Not a theorem but an adiabatic asymptotic, derived in ``proofs_check.arora2019.amplitude_law``.
+All quantities are dimensionless. Source: derived in this package.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bn_theory.errors import InvalidInputError
+from bn_theory.losses.facts import Minimum
+
+
+def amplitude(minimum: Minimum, alpha: float) -> float:
+    """The constant ``A`` in ``E|grad L(V_t)|^2 ~ A t^(-1/2)``, for ``0 <= alpha < 1/2``.
+
+    Raises:
+        InvalidInputError: alpha outside [0, 1/2).
+
+    >>> import numpy as np
+    >>> from bn_theory.losses.facts import Minimum
+    >>> round(amplitude(Minimum(np.eye(2), 2 * np.eye(2)), 0.0), 10)  # tr S = tr(HS) = 4
+    0.7071067812
+    """
+    if not 0 <= alpha < 0.5:
+        raise InvalidInputError(f"the closed form needs 0 <= alpha < 1/2, not {alpha}; at 1/2 use effective_rates")
+    trace = np.trace(minimum.noise)
+    return float(np.sqrt(1 - 2 * alpha) * np.trace(minimum.hessian @ minimum.noise) / (2 * np.sqrt(2 * trace)))
+
+
+def effective_rates(minimum: Minimum, schedule, norm2_start, first: int, last: int) -> np.ndarray:
+    """``eta_t/G_t`` for ``t = first .. last - 1`` from ``G_{t+1} = G_t + eta_t^2 tr(S)/G_t``.
+
+    Args:
+        schedule: learning rates without a case axis.
+        norm2_start: the (measured) ``G`` at step ``first``, a number or one per replica; the steps before
+            it also carry ``|grad L|^2``, which the recursion leaves out.
+
+    Returns:
+        shape ``(last - first,)``, after an axis of replicas if there is one.
+    """
+    eta = schedule.values(first, last)[0]
+    growth = eta**2 * np.trace(minimum.noise)
+    current = np.array(norm2_start, dtype=float) if np.ndim(norm2_start) else float(norm2_start)
+    G = np.empty((len(eta), *np.shape(norm2_start)))
+    for k, push in enumerate(growth.tolist()):
+        G[k] = current
+        current = current + push / current
+    return eta / G.T
+
+
+def gradient(minimum: Minimum, rates) -> np.ndarray:
+    """Finite-time form ``E|grad L(V_t)|^2 = (eta_t/G_t) tr(H S)/2`` for given effective rates."""
+    return np.asarray(rates) * np.trace(minimum.hessian @ minimum.noise) / 2
+
+
+def adiabatic_lag(minimum: Minimum, rates) -> float:
+    """Relative first-order lag of the mean gradient over a window behind its adiabatic value.
+
+    A direction of curvature ``l`` follows ``c' = -2 e l c + e^2 s`` with ``e = eta/G``, so that to first order in
+    the rate of change ``c = (e s/(2 l)) (1 - e'/(2 l e^2))``. Summed over the window with the gradient's weights:
+
+        tr(S)/(2 tr(H S)) * log(e_first/e_last) / sum e.
+    """
+    weight = np.trace(minimum.noise) / (2 * np.trace(minimum.hessian @ minimum.noise))
+    return float(weight * np.log(rates[0] / rates[-1]) / np.sum(rates))
+
+
+def relaxation(minimum: Minimum, rates) -> float:
+    """``min eig(H) * sum eta_s/G_s``: how often the slowest direction has relaxed; adiabatic from about 10 on.
+
+    Steps with ``eta_s/G_s > 1/max eig(H)`` overshoot instead of relaxing (the first steps at a large learning rate,
+    before the norm has grown) and are left out.
+    """
+    eigenvalues, rates = np.linalg.eigvalsh(minimum.hessian), np.asarray(rates)
+    return float(eigenvalues[0] * np.sum(rates[rates <= 1 / eigenvalues[-1]]))

@@ -1,0 +1,315 @@
+"""``run``: a loss and a method in, a labelled data set of records out."""
+
+from __future__ import annotations
+
+import platform
+from functools import lru_cache
+
+import numpy as np
+import xarray as xr
+
+from bn_theory.dynamics.methods import Method
+from bn_theory.engines import choose
+from bn_theory.engines.problem import Problem, Trajectory
+from bn_theory.errors import DivergedError, InvalidInputError
+from bn_theory.losses import philox
+from bn_theory.progress import progress_bar
+
+LOG_RECORDS_PER_DECADE = 20
+
+
+def run(
+    loss,
+    method,
+    start=None,
+    *,
+    steps,
+    replicas=1,
+    seed=0,
+    record="log",
+    engine="auto",
+    progress=None,
+) -> xr.Dataset:
+    """Run a method on a loss for all cases and replicas and return what was recorded.
+
+    Step 0 is the start; ``steps`` updates lead to step ``steps``. Variables (all dimensionless), with
+    dims ``(replica, step)``, before them ``case`` where the data or rates have one, after them ``group``
+    where there are several groups of weights:
+
+    ``loss``            full loss (noise at its mean, zero)
+    ``grad_norm2``      ``sum_i |grad_i L(V; g)|^2 + |grad_g L|^2`` of the full loss at unit-norm directions;
+                        a group for which scale invariance is not proved counts as it is
+    ``norm2``           ``|w|^2``
+    ``effective_lr``    ``eta_t / |w_t|^2``
+    ``min_grad_norm2``, ``sum_grad_norm2``  over **all** steps before the record (inf and 0 at step 0)
+    ``sum_step2``       ``sum |w_{s+1} - w_s|^2`` over all steps before the record
+    ``parameters``      values of the scalar parameters (dim ``parameter``), where there are any
+    ``final_NAME``      state after the last step
+
+    Args:
+        loss: a ``Loss`` or ``ArrayLoss``.
+        method: ``bn.GD(...)`` or ``bn.SGD(...)``.
+        start: ``None`` for the loss's own start or a seeded random point of unit norm per replica; an array
+            ``(d,)`` shared by all replicas, ``(replicas, d)`` or ``(cases, replicas, d)``; with several
+            groups or with parameters ``{name: array}``, parameters as numbers, ``(replicas,)`` or
+            ``(cases, replicas)``.
+        steps: number of updates, >= 1.
+        replicas: how many (numbered from 0), or a sequence of replica numbers: number 17 run alone is
+            number 17 of 256, bit for bit.
+        seed: 0 <= seed < 2**64, of the noise and of random starts.
+        record: ``"log"``, ``"all"`` or a sequence of step numbers within ``0 .. steps``.
+        engine: ``"auto"``, ``"numba"`` or ``"numpy"``.
+        progress: ``True``, ``False``, or ``None`` for a bar on long runs in a terminal.
+
+    Returns:
+        ``xarray.Dataset`` whose attributes name versions, loss, method, seed, engine and processor.
+
+    Raises:
+        DivergedError: a replica left the finite numbers; the data set with every record is attached.
+        InvalidInputError: an argument that cannot be used.
+        UnknownNameError: an engine that does not exist.
+
+    >>> import bn_theory as bn
+    >>> result = bn.run(bn.rayleigh([0.0, 1.0]), bn.GD(lr=0.5), start=[1.0, 1.0], steps=100)
+    >>> bool(result.grad_norm2[0, -1] < 1e-20), bool(result.norm2[0, -1] > 2.0)
+    (True, True)
+    """
+    steps = _whole("steps", steps, 1)
+    seed = _whole("seed", seed, 0)
+    if seed >= 2**64:
+        raise InvalidInputError(f"seed must be below 2**64, not {seed}")
+    if steps >= 2**47:
+        raise InvalidInputError(f"steps must be below 2**47, not {steps}")
+    if not isinstance(method, Method):
+        raise InvalidInputError(f"method must come from bn.GD(...) or bn.SGD(...), not {method!r}")
+    method.check_targets((*loss.groups, *loss.parameters))
+    replica_ids = _replicas(replicas)
+    records, wanted = _records(record, steps)
+    cases = _cases(loss, method, start)
+    states, loss = _starts(loss, start, cases or 1, replica_ids, seed)
+    runner = choose(engine, loss)
+    with progress_bar(progress, steps, f"{method.name}") as advance:
+        problem = Problem(loss, method, states, replica_ids, seed, records, advance)
+        trajectory = runner.run(problem)
+    dataset = _dataset(problem, trajectory, cases, runner.name, wanted)
+    if np.any(trajectory.diverged >= 0):
+        _raise_diverged(trajectory, replica_ids, cases, dataset)
+    return dataset
+
+
+def _whole(name, value, least):
+    if isinstance(value, bool) or (not isinstance(value, (int, np.integer)) and not _integral_float(value)):
+        raise InvalidInputError(f"{name} must be a whole number, not {value!r}")
+    if value < least:
+        raise InvalidInputError(f"{name} must be at least {least}, not {value!r}")
+    return int(value)
+
+
+def _integral_float(value):
+    return isinstance(value, float) and value.is_integer()
+
+
+def _replicas(replicas):
+    if np.ndim(replicas) == 0:
+        return np.arange(_whole("replicas", replicas, 1), dtype=np.int64)
+    ids = np.array([_whole("a replica number", r, 0) for r in replicas], dtype=np.int64)
+    if ids.size == 0 or len(np.unique(ids)) != ids.size or ids.max() >= 2**32:
+        raise InvalidInputError(f"replica numbers must be distinct and below 2**32, not {list(replicas)}")
+    return ids
+
+
+def _records(record, steps):
+    """Step numbers for the engine (the last step included) and which of them to keep."""
+    if isinstance(record, str):
+        if record == "all":
+            chosen = np.arange(steps + 1)
+        elif record == "log":
+            count = int(np.ceil(LOG_RECORDS_PER_DECADE * np.log10(max(steps, 2)))) + 1
+            chosen = np.unique(np.r_[0, np.round(np.geomspace(1, steps, count)).astype(np.int64)])
+        else:
+            raise InvalidInputError(f"record must be 'log', 'all' or step numbers, not {record!r}")
+    else:
+        chosen = np.asarray(record)
+        if chosen.ndim != 1 or chosen.size == 0 or not np.all(chosen == np.floor(chosen)):
+            raise InvalidInputError(f"record must be a sequence of whole step numbers, not {record!r}")
+        chosen = np.unique(chosen.astype(np.int64))
+        outside = chosen[(chosen < 0) | (chosen > steps)]
+        if outside.size:
+            raise InvalidInputError(f"record step {outside[0]} is outside of the run's 0 .. {steps}")
+    records = np.unique(np.r_[chosen, steps]).astype(np.int64)
+    return records, np.isin(records, chosen)
+
+
+def _cases(loss, method, start):
+    found = {"the data": loss.cases}
+    for target in (*loss.groups, *loss.parameters):
+        found[f"the learning rate of {target}"] = method.schedule(target).cases
+    given = start if isinstance(start, dict) else {} if start is None else dict.fromkeys(loss.groups[:1], start)
+    for name, value in given.items():
+        if name in loss.groups and np.ndim(value) == 3:
+            found[f"the start of {name}"] = np.shape(value)[0]
+    known = {k: v for k, v in found.items() if v is not None}
+    known = {k: v for k, v in known.items() if not (k.startswith("the start") and v == 1)}
+    if len(set(known.values())) > 1:
+        raise InvalidInputError("the case axes differ in length: " + ", ".join(f"{k} {v}" for k, v in known.items()))
+    return next(iter(known.values()), None)
+
+
+def _starts(loss, start, cases, replica_ids, seed):
+    """Checked copies of shape (cases, replicas, d) or (cases, replicas), and the loss with its sizes known."""
+    names = (*loss.groups, *loss.parameters)
+    if start is None:
+        start = {}
+    elif not isinstance(start, dict):
+        if len(loss.groups) > 1:
+            raise InvalidInputError(f"with several groups give start={{name: array}} for {', '.join(names)}")
+        start = {loss.groups[0]: start}
+    unknown = set(start) - set(names)
+    if unknown:
+        raise InvalidInputError(f"start for {sorted(unknown)}, but the loss has {list(names)}")
+    replicas = len(replica_ids)
+    states = {}
+    for stream, name in enumerate(loss.groups):
+        d = loss.dimensions[name]
+        if name in start:
+            value = _floats(name, start[name])
+            if value.ndim == 2 and value.shape[0] != replicas and value.shape[0] == cases:
+                raise InvalidInputError(
+                    f"start of {name!r} has shape {value.shape}, read as (replicas, d); for one start per case give "
+                    "shape (cases, 1, d)"
+                )
+        elif name in loss.start:
+            value = np.asarray(loss.start[name])
+            value = value[:, None, :] if value.ndim == 2 else value
+        elif d is None:
+            raise InvalidInputError(f"the size of {name!r} is unknown, no data share its coordinates; give start=")
+        else:
+            value = philox.unit_starts(seed, replica_ids, d, stream)
+        if value.ndim == 0 or (d is not None and value.shape[-1] != d):
+            raise InvalidInputError(f"start of {name!r} has shape {value.shape}, but the data have {d} coordinates")
+        states[name] = _broadcast(name, value, (cases, replicas, value.shape[-1]))
+        norms = np.linalg.norm(states[name], axis=-1)
+        if name in loss.scale_invariant_groups and not np.all(norms > 0):
+            raise InvalidInputError(f"start of {name!r} is zero: a scale-invariant loss has no value there")
+    for name in loss.parameters:
+        value = _floats(name, start.get(name, loss.start.get(name, 1.0)))
+        if name not in start and value.ndim == 1:
+            value = value[:, None]
+        states[name] = _broadcast(name, value, (cases, replicas))
+    return states, loss.sized({name: states[name].shape[-1] for name in loss.groups})
+
+
+def _floats(name, value):
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"start of {name!r} is not an array of numbers: {value!r}") from error
+    if not np.all(np.isfinite(array)):
+        raise InvalidInputError(f"start of {name!r} must be finite, but an entry is {array[~np.isfinite(array)][0]}")
+    return array
+
+
+def _broadcast(name, value, shape):
+    try:
+        return np.array(np.broadcast_to(value, shape), order="C")
+    except ValueError as error:
+        raise InvalidInputError(f"start of {name!r} has shape {value.shape}, which does not fit {shape}") from error
+
+
+def _dataset(problem, trajectory: Trajectory, cases, engine, wanted):
+    loss, records = problem.loss, problem.records
+    dead = (trajectory.diverged[..., None] >= 0) & (records >= trajectory.diverged[..., None])
+    variables = {}
+    for name in ("loss", "grad_norm2", "min_grad_norm2", "sum_grad_norm2"):
+        variables[name] = (("case", "replica", "step"), np.where(dead, np.nan, getattr(trajectory, name)))
+    for name in ("norm2", "sum_step2"):
+        array = np.where(dead[..., None], np.nan, getattr(trajectory, name))
+        variables[name] = (("case", "replica", "step", "group"), array)
+    rates = np.stack([_rates_at(problem.method.schedule(g), records) for g in loss.groups], axis=-1)
+    with np.errstate(divide="ignore"):
+        effective = rates[:, None] / variables["norm2"][1]
+    variables["effective_lr"] = (("case", "replica", "step", "group"), effective)
+    if loss.parameters:
+        array = np.where(dead[..., None], np.nan, trajectory.parameters)
+        variables["parameters"] = (("case", "replica", "step", "parameter"), array)
+    for name, array in trajectory.final.items():
+        dims = ("case", "replica", f"{name}_coordinate")[: array.ndim]
+        variables[f"final_{name}"] = (dims, array)
+    coordinates = {
+        "case": np.arange(problem.shape[0]),
+        "replica": problem.replicas,
+        "step": records,
+        "group": list(loss.groups),
+    }
+    if loss.parameters:
+        coordinates["parameter"] = list(loss.parameters)
+    dataset = xr.Dataset(variables, coordinates, _attributes(problem, engine)).isel(step=wanted)
+    if cases is None:
+        dataset = dataset.isel(case=0, drop=True)
+    if len(loss.groups) == 1:
+        dataset = dataset.isel(group=0, drop=True)
+    return dataset
+
+
+def _rates_at(schedule, records):
+    rates = np.concatenate([schedule.values(int(t), int(t) + 1) for t in records], axis=1)
+    return rates
+
+
+def _attributes(problem, engine):
+    return provenance() | {
+        "loss": problem.loss.name,
+        "method": problem.method.name,
+        "seed": problem.seed,
+        "engine": engine,
+        "steps": int(problem.records[-1]),
+        "dtype": "float64",
+    }
+
+
+@lru_cache(maxsize=1)
+def _provenance():
+    import importlib.metadata as metadata
+
+    versions = {}
+    for name in ("bn_theory", "numpy", "numba", "sympy", "scipy", "xarray"):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # run from a source tree that is not installed
+            versions[name] = "not installed"
+    return {
+        "versions": ", ".join(f"{k} {v}" for k, v in versions.items()),
+        "python": platform.python_version(),
+        "processor": _processor(),
+    }
+
+
+def provenance() -> dict[str, str]:
+    """Versions of this package and its libraries, of Python, and the processor's name."""
+    return dict(_provenance())
+
+
+def _processor():
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _raise_diverged(trajectory, replica_ids, cases, dataset):
+    where = np.argwhere(trajectory.diverged >= 0)
+    first = where[np.argmin(trajectory.diverged[tuple(where.T)])]
+    step = int(trajectory.diverged[tuple(first)])
+    replica = int(replica_ids[first[1]])
+    case = None if cases is None else int(first[0])
+    place = f"replica {replica}" + ("" if case is None else f" of case {case}")
+    raise DivergedError(
+        f"the run left the finite numbers: {place} first, at step {step} ({len(where)} of "
+        f"{trajectory.diverged.size} runs did); lower the learning rate, or read the records made before "
+        "from the error's .dataset",
+        step=step,
+        replica=replica,
+        case=case,
+        dataset=dataset,
+    )

@@ -1,0 +1,167 @@
+"""Evidence and how each kind of it is judged.
+
+==============  ==========================================================================================
+kind            supported when
+==============  ==========================================================================================
+``proof``       every step of the proof checks
+``identity``    the error is at most a bound derived from rounding
+``bound``       measured <= predicted at every recorded step of every run
+``exponent``    the interval lies inside the tolerance around the prediction and is narrow enough
+``amplitude``   the interval of measured/predicted lies inside ``1 +- tolerance``
+``measurement`` there is an answer with an interval, and nothing is predicted
+``control``     the controlled claim, judged by the same code, came out contradicted
+==============  ==========================================================================================
+
+An interval that is too wide to decide makes exponents and amplitudes ``inconclusive``. A finite run supports
+an asymptotic statement; it never proves it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+from bn_theory.errors import NoPowerLawError
+
+SUPPORTED, CONTRADICTED, INCONCLUSIVE = "supported", "contradicted", "inconclusive"
+KINDS = ("proof", "identity", "bound", "exponent", "amplitude", "measurement", "control")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One judged piece of evidence; numbers are dimensionless, ``None`` where a kind has none.
+
+    Attributes:
+        name: what was tested, unique within its statement.
+        kind: one of ``KINDS``.
+        verdict: ``"supported"``, ``"contradicted"`` or ``"inconclusive"``.
+        measured, predicted: what was found and what the statement says.
+        interval: 95 % interval of ``measured`` where there is one.
+        tolerance: how far from the prediction still counts, as used by the kind.
+        seconds: time it took, set by whoever runs the statement.
+        details: further facts by name (numbers, strings, lists).
+    """
+
+    name: str
+    kind: str
+    verdict: str
+    measured: float | None = None
+    predicted: float | None = None
+    interval: tuple[float, float] | None = None
+    tolerance: float | None = None
+    seconds: float = 0.0
+    details: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A configuration that violates an assumption, recognised before its run; it does not count.
+
+    Attributes:
+        case: the configuration in words.
+        reason: the assumption that fails, with its numbers.
+    """
+
+    case: str
+    reason: str
+
+
+def identity(name: str, error: float, rounding: float, **details) -> Evidence:
+    """An exact identity: the error must not exceed its derived rounding bound."""
+    holds = error <= rounding  # False for NaN
+    return Evidence(name, "identity", _verdict(holds), error, 0.0, None, rounding, details=details)
+
+
+def bound(name: str, ratio: float, slack: float = 0.0, **details) -> Evidence:
+    """An inequality: ``ratio`` is the largest measured/bound over all recorded steps of all runs.
+
+    Args:
+        slack: derived rounding error of the ratio.
+    """
+    return Evidence(name, "bound", _verdict(ratio <= 1 + slack), ratio, 1.0, None, slack, details=details)
+
+
+def exponent(name: str, interval, predicted: float, tolerance: float, half_width: float, **details) -> Evidence:
+    """A fitted exponent with its 95 % interval.
+
+    Args:
+        interval: ``(low, high)``.
+        tolerance: the whole interval must lie in ``predicted +- tolerance``.
+        half_width: an interval wider than this decides nothing in favour.
+    """
+    low, high = map(float, interval)
+    measured = (low + high) / 2
+    # Ends that meet the tolerance exactly must not fail by the rounding of the comparison itself.
+    inside = predicted - tolerance <= low and high <= predicted + tolerance
+    apart = low > predicted + tolerance or high < predicted - tolerance
+    narrow = (high - low) / 2 <= half_width
+    verdict = CONTRADICTED if apart else SUPPORTED if inside and narrow else INCONCLUSIVE
+    details = {"half_width": (high - low) / 2, "largest_half_width": half_width} | details
+    return Evidence(name, "exponent", verdict, measured, predicted, (low, high), tolerance, details=details)
+
+
+def at_least_as_fast(name: str, interval, predicted: float, tolerance: float, **details) -> Evidence:
+    """A one-sided exponent: decay not slower than ``t**predicted`` (exponents of decay are negative)."""
+    low, high = map(float, interval)
+    verdict = SUPPORTED if high <= predicted + tolerance else INCONCLUSIVE if low <= predicted else CONTRADICTED
+    return Evidence(
+        name,
+        "exponent",
+        verdict,
+        (low + high) / 2,
+        predicted,
+        (low, high),
+        tolerance,
+        details={"sided": "one"} | details,
+    )
+
+
+def amplitude(name: str, interval, tolerance: float, **details) -> Evidence:
+    """A ratio measured/predicted with its 95 % interval, to lie inside ``1 +- tolerance``.
+
+    Contradicted when the interval lies entirely outside; inconclusive when it straddles an end.
+    """
+    low, high = map(float, interval)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        verdict = INCONCLUSIVE
+    elif low > 1 + tolerance or high < 1 - tolerance:
+        verdict = CONTRADICTED
+    else:
+        verdict = SUPPORTED if 1 - tolerance <= low and high <= 1 + tolerance else INCONCLUSIVE
+    return Evidence(name, "amplitude", verdict, (low + high) / 2, 1.0, (low, high), tolerance, details=details)
+
+
+def no_power_law(name: str, predicted: float, error: NoPowerLawError) -> Evidence:
+    """The verdict on a claimed power law where the fit refused.
+
+    A plateau or a divergence contradicts decay at any rate; a trace that is too short or has reached the
+    rounding floor decides nothing.
+    """
+    verdict = CONTRADICTED if error.reason in ("plateau", "exponential") else INCONCLUSIVE
+    return Evidence(name, "exponent", verdict, None, predicted, details={"refused": error.reason, "why": str(error)})
+
+
+def diverged(name: str, kind: str, error) -> Evidence:
+    """The verdict on any claim about a run that left the finite numbers."""
+    return Evidence(
+        name, kind, CONTRADICTED, math.inf, details={"diverged_at_step": error.step, "replica": error.replica}
+    )
+
+
+def control(claim: Evidence) -> Evidence:
+    """A control: the claim must come out contradicted where it is known to be false."""
+    flipped = {CONTRADICTED: SUPPORTED, SUPPORTED: CONTRADICTED, INCONCLUSIVE: INCONCLUSIVE}[claim.verdict]
+    details = {"controlled_kind": claim.kind, "claim_verdict": claim.verdict} | claim.details
+    return replace(claim, kind="control", verdict=flipped, details=details)
+
+
+def worst(verdicts) -> str:
+    """Contradicted beats inconclusive beats supported; nothing at all is inconclusive."""
+    verdicts = list(verdicts)
+    if CONTRADICTED in verdicts:
+        return CONTRADICTED
+    return SUPPORTED if verdicts and INCONCLUSIVE not in verdicts else INCONCLUSIVE
+
+
+def _verdict(holds):
+    return SUPPORTED if holds else CONTRADICTED

@@ -1,0 +1,300 @@
+"""Every loss, every method, both engines: one step in ulps, and hundreds of steps within propagated rounding.
+
+The oracle is a plain loop written here; running error analysis bounds one step of it, and the product of the
+steps' Jacobians carries every step's rounding to the end.
+"""
+
+import numpy as np
+import pytest
+import sympy
+
+import bn_theory as bn
+
+EPS = np.finfo(float).eps
+SEED, REPLICAS = 2**32 + 3, (0, 5)
+RATE = 0.4
+
+
+def names(loss):
+    return (*loss.groups, *loss.parameters)
+
+
+def rates(method, name, first, last):
+    """Rates as ``(steps, cases or 1, 1)``."""
+    return np.moveaxis(method.schedule(name).values(first, last), 0, 1)[..., None]
+
+
+def draws(loss, method, first, last):
+    """The samples of some steps, ``{name: (steps, 1, replicas, d)}``."""
+    if not method.sampled:
+        return None
+    each = [loss.draw(SEED, np.array(REPLICAS), t) for t in range(first, last)]
+    return {n: np.stack([e[n] for e in each])[:, None] for n in loss.noises}
+
+
+def step(loss, method, state, sample, eta):
+    """One update of plain arrays; leading axes of any shape."""
+    _, full, sampled = loss.evaluate(state, sample)
+    gradient = sampled if method.sampled else full
+    new = {p: state[p] - eta[p] * gradient[p] for p in loss.parameters}
+    for g in loss.groups:
+        new[g] = state[g] - eta[g][..., None] * gradient[g]
+        if method.projected and g in loss.scale_invariant_groups:
+            old2, new2 = np.sum(state[g] ** 2, -1), np.sum(new[g] ** 2, -1)
+            new[g] = new[g] * np.sqrt(old2 / new2)[..., None]
+    return new
+
+
+def trajectory(loss, method, start, steps):
+    """All states ``(steps + 1, cases, replicas, ...)`` of the oracle."""
+    states = [start]
+    samples = draws(loss, method, 0, steps)
+    for t in range(steps):
+        sample = None if samples is None else {n: z[t] for n, z in samples.items()}
+        eta = {n: rates(method, n, t, t + 1)[0] for n in names(loss)}
+        states.append(step(loss, method, states[-1], sample, eta))
+    return {n: np.stack([s[n] for s in states]) for n in names(loss)}
+
+
+def one_step_bounds(loss, method, states, samples, eta, rounding):
+    """How far two evaluations of every step may lie apart, ``{name: (steps, cases, replicas, ...)}``."""
+    if samples is not None:  # two libraries' normal numbers: see test_noise_bits
+        samples = {
+            n: rounding.number(z, 5 * EPS * np.abs(z) if n_is_normal(loss, n) else 0.0) for n, z in samples.items()
+        }
+    value, full, sampled = rounding.gradient(loss, states, samples)
+    gradient = sampled if method.sampled else full
+    bounds = {}
+    for n in names(loss):
+        rate = eta[n] if n in loss.parameters else eta[n][..., None]
+        new = rounding.number(states[n]) - rounding.number(rate) * gradient[n]
+        if method.projected and n in loss.scale_invariant_groups:
+            old = rounding.number(states[n])
+            new = new * ((old * old).sum() * (new * new).sum() ** -1).wide() ** 0.5
+        bounds[n] = new.error
+    return value, full, bounds
+
+
+def n_is_normal(loss, name):
+    return type(loss.symbols[name]).__name__ == "GaussianNoise"
+
+
+def flat(loss, states):
+    """The state as one vector, a last axis."""
+    pieces = [states[g] for g in loss.groups] + [states[p][..., None] for p in loss.parameters]
+    return np.concatenate([np.broadcast_to(x, (*pieces[0].shape[:-1], x.shape[-1])) for x in pieces], axis=-1)
+
+
+def unflat(loss, x):
+    states, at = {}, 0
+    for g in loss.groups:
+        states[g] = x[..., at : at + loss.dimensions[g]]
+        at += loss.dimensions[g]
+    return states | {p: x[..., at + i] for i, p in enumerate(loss.parameters)}
+
+
+def jacobians(loss, method, states, samples, eta):
+    """d(next state)/d(state) of every step by central differences, error about eps**(2/3)."""
+    x = flat(loss, states)
+    h = EPS ** (1 / 3)
+    columns = []
+    for i in range(x.shape[-1]):
+        shift = np.zeros(x.shape[-1])
+        shift[i] = h
+        high, low = (flat(loss, step(loss, method, unflat(loss, x + s * shift), samples, eta)) for s in (1, -1))
+        columns.append((high - low) / (2 * h))
+    return np.stack(columns, axis=-1)
+
+
+def propagated(jacobian, local):
+    """Bounds on the distance after every step: sum over s of ``|J_t .. J_{s+1}| e_s`` (Frobenius norms).
+
+    One percent on top covers the differences' error and what is second order in the distances.
+    """
+    steps, n = jacobian.shape[0], jacobian.shape[-1]
+    products = np.empty((0, *jacobian.shape[1:]))
+    bounds = [np.zeros(jacobian.shape[1:-2])]
+    for t in range(steps):
+        products = np.concatenate([jacobian[t] @ products, np.broadcast_to(np.eye(n), (1, *jacobian.shape[1:]))])
+        # the identity for the newest error: its norm is 1
+        sizes = np.linalg.norm(products, axis=(-2, -1))
+        sizes[-1] = 1.0
+        bounds.append(1.01 * np.einsum("s...,s...->...", sizes, local[: t + 1]))
+    return np.stack(bounds)
+
+
+def run(loss, method, start, engine, steps, record="all"):
+    return bn.run(loss, method, start, steps=steps, replicas=REPLICAS, seed=SEED, engine=engine, record=record)
+
+
+def by_case(loss, array, cases):
+    """A variable of the data set with its case axis put back where it has none: ``(cases, replicas, ...)``."""
+    return np.asarray(array) if cases else np.asarray(array)[None]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.25, 0.5])
+def test_trajectories(loss_and_method, points, rounding, decay):
+    loss, make = loss_and_method
+    method = make(RATE, decay)
+    if decay and not method.sampled:
+        method = make(decay * RATE, 0.0)  # GD has no decay: two other rates in its place
+    steps = 150
+    start = points(loss, loss.cases or 1, len(REPLICAS))
+    states = trajectory(loss, method, start, steps)
+    before = {n: x[:-1] for n, x in states.items()}
+    samples = draws(loss, method, 0, steps)
+    eta = {n: rates(method, n, 0, steps) for n in names(loss)}
+    value, full, local = one_step_bounds(loss, method, before, samples, eta, rounding)
+    local = np.linalg.norm(flat(loss, local), axis=-1)
+    bound = propagated(jacobians(loss, method, before, samples, eta), local)
+    assert bound.max() < 1e-9  # the bound says something
+
+    results = {engine: run(loss, method, start, engine, steps) for engine in ("numpy", "numba")}
+    groups = len(loss.groups) > 1
+    for engine, result in results.items():
+        final = {n: by_case(loss, result[f"final_{n}"], loss.cases) for n in names(loss)}
+        distance = np.linalg.norm(flat(loss, final) - flat(loss, states)[-1], axis=-1)
+        assert np.all(distance <= bound[-1]), engine
+        for i, g in enumerate(loss.groups):
+            norm2 = result.norm2.isel(group=i) if groups else result.norm2
+            norm2 = np.moveaxis(by_case(loss, norm2, loss.cases), -1, 0)
+            exact = np.sum(states[g] ** 2, axis=-1)
+            limit = 2 * np.sqrt(exact) * bound + bound**2 + (loss.dimensions[g] + 2) * EPS * exact
+            assert np.all(np.abs(norm2 - exact) <= limit), engine
+        losses = np.moveaxis(by_case(loss, result.loss, loss.cases), -1, 0)[:-1]
+        slope = np.linalg.norm(flat(loss, {n: full[n].value for n in names(loss)}), axis=-1)
+        limit = 1.01 * slope * bound[:-1] + value.error
+        assert np.all(np.abs(losses - value.value) <= limit), engine
+
+
+def test_one_step_in_ulps(loss_and_method, points, rounding):
+    """One step from the same state: nothing but that step's own rounding between the engines."""
+    loss, make = loss_and_method
+    cases = loss.cases or 1
+    for rate in (1e-2, 1.0, 1e2):
+        method = make(rate, 0.25)
+        start = points(loss, cases, len(REPLICAS), seed=int(rate * 100))
+        samples = draws(loss, method, 0, 1)
+        eta = {n: rates(method, n, 0, 1) for n in names(loss)}
+        states = {n: x[None] for n, x in start.items()}
+        value, full, local = one_step_bounds(loss, method, states, samples, eta, rounding)
+        results = [run(loss, method, start, engine, 1) for engine in ("numpy", "numba")]
+        for n in names(loss):
+            one, other = (by_case(loss, r[f"final_{n}"], loss.cases) for r in results)
+            assert np.all(np.abs(one - other) <= local[n][0]), n
+        assert np.all(np.abs(difference(results, "loss", loss)) <= value.error[0])
+        squares = rounding.number(np.zeros(value.value.shape))
+        for n in names(loss):
+            if n in loss.parameters:
+                squares = squares + full[n] * full[n]
+                continue
+            norm2 = rounding.number(states[n])
+            norm2 = (norm2 * norm2).sum() if n in loss.scale_invariant_groups else rounding.number(1.0)
+            squares = squares + (full[n] * full[n]).sum() * norm2
+        assert np.all(np.abs(difference(results, "grad_norm2", loss)) <= squares.error[0])
+
+
+def difference(results, variable, loss):
+    """The engines' difference at the start."""
+    one, other = (by_case(loss, r[variable].isel(step=0), loss.cases) for r in results)
+    return one - other
+
+
+def test_rates_per_group_and_parameter(zoo, points):
+    """A rate per target, one of them with a case axis: each moves by its own rate."""
+    loss = zoo("two_axes")
+    method = bn.GD(lr={"u": [0.1, 0.2], "v": 0.5})
+    start = points(loss, 2, len(REPLICAS))
+    gradient = loss.evaluate(start)[1]
+    for engine in ("numpy", "numba"):
+        result = run(loss, method, start, engine, 1)
+        for g, rate in (("u", np.array([0.1, 0.2])[:, None, None]), ("v", 0.5)):
+            expected = start[g] - rate * gradient[g]
+            # a gradient of size 1 with at most 50 operations
+            assert np.all(np.abs(result[f"final_{g}"].values - expected) <= 50 * EPS)
+        assert result.effective_lr.isel(step=0, group=1, case=1).values == pytest.approx(
+            0.5 / result.norm2.isel(step=0, group=1, case=1).values, rel=4 * EPS
+        )
+
+
+def test_case_axis_of_rates_and_decays(zoo, engine):
+    """Case k of a grid is the run with rate k and decay k alone, bit for bit."""
+    loss = zoo("rayleigh_signs")
+    lr, decay = [0.1, 1.0, 10.0], [0.0, 0.25, 0.5]
+    grid = bn.run(loss, bn.SGD(lr=lr, decay=decay), steps=40, replicas=2, engine=engine)
+    for k in range(3):
+        alone = bn.run(loss, bn.SGD(lr=lr[k], decay=decay[k]), steps=40, replicas=2, engine=engine)
+        for name in alone.data_vars:
+            assert np.array_equal(grid[name].isel(case=k), alone[name]), name
+
+
+def test_case_axis_of_data(zoo, engine):
+    loss = zoo("rayleigh_cases")
+    grid = bn.run(loss, bn.GD(lr=0.3), steps=40, replicas=2, engine=engine)
+    for k in range(2):
+        alone = bn.run(bn.rayleigh(loss.data["a"][k]), bn.GD(lr=0.3), steps=40, replicas=2, engine=engine)
+        for name in alone.data_vars:
+            assert np.array_equal(grid[name].isel(case=k), alone[name]), name
+
+
+def test_array_losses_follow_their_functions(array_loss, points):
+    """The readable engine on array functions: the update written out, bit for bit."""
+    method = bn.SGD(lr=0.3, decay=0.5) if array_loss.noises else bn.GD(lr=0.3)
+    state = points(array_loss, 1, len(REPLICAS))
+    result = run(array_loss, method, state, "auto", 30)
+    assert result.attrs["engine"] == "numpy"
+    for t in range(30):
+        sample = array_loss.draw(SEED, np.array(REPLICAS), t) if method.sampled else None
+        assert np.array_equal(result.loss.isel(step=t), array_loss.value(state)[0])
+        gradient = array_loss.gradient(state, sample)
+        rate = method.schedule("w").values(t, t + 1)
+        state = {n: x - (rate[..., None] if n == "w" else rate) * gradient[n] for n, x in state.items()}
+    for n, x in state.items():
+        assert np.array_equal(result[f"final_{n}"], x[0])
+
+
+def test_array_loss_agrees_with_its_separable_twin(zoo, points):
+    """BN least squares of one part is the separable loss on the same rows, by another engine."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20, 3))
+    y = X @ [1.0, 2.0, -1.0] + rng.standard_normal(20)
+    parts, separable = bn.minibatch_least_squares_bn(X, y, parts=1), bn.least_squares_bn(X, y)
+    _, basis = np.linalg.eigh(np.cov(X.T, bias=True))
+    w = np.array([1.0, 0.5, -0.2])
+    one = bn.run(parts, bn.SGD(lr=0.2), {"w": w}, steps=50)
+    other = bn.run(separable, bn.GD(lr=0.2), {"w": basis.T @ w}, steps=50)
+    # Descent towards a minimum contracts: 50 steps of some 100 roundings of numbers of size 1, conditioned to 100.
+    for name in ("loss", "grad_norm2", "norm2"):
+        assert np.allclose(one[name], other[name], rtol=0, atol=50 * 100 * 100 * EPS), name
+
+
+@pytest.mark.parametrize("function", ["erf", "tanh", "exp", "cos", "Max", "atan"])
+def test_functions_of_the_language_run_on_both_engines(function):
+    """Ordinary sympy functions mean the same on both engines, or are refused when the loss is run on one."""
+    w = bn.weights("w")
+    f = (lambda x: sympy.Max(x, 0)) if function == "Max" else getattr(sympy, function)
+    loss = bn.Loss(bn.total(f(w) ** 2) + bn.total(w**2))
+    results = [
+        bn.run(loss, bn.GD(lr=0.05), start=[0.5, -0.25, 1.5], steps=5, engine=engine) for engine in ("numpy", "numba")
+    ]
+    # contraction towards 0 from size 1; 5 steps of a dozen operations, functions within 4 ulp
+    assert np.allclose(results[0].final_w, results[1].final_w, rtol=0, atol=5 * 50 * EPS)
+
+
+def test_names_that_the_generated_code_uses_itself(engine):
+    """No name of a user can collide with a variable of the generated loop."""
+    w, a = bn.weights("first"), bn.data("out")
+    loss = bn.Loss(bn.total(a * w**2) * bn.parameter("sum") ** 2 + bn.parameter("record") ** 2, out=[1.0, 2.0])
+    result = bn.run(loss, bn.GD(lr=0.01), start={"first": [1.0, 1.0]}, steps=3, engine=engine)
+    assert np.isfinite(result.loss).all()
+
+
+def test_slopes_that_are_constant_over_the_coordinates():
+    """Slopes that are constant over the coordinates count once per coordinate."""
+    w = bn.weights("w")
+    loss = bn.Loss(sympy.exp(bn.total(w)))
+    results = [bn.run(loss, bn.GD(lr=0.01), start=[0.1, 0.2, 0.3], steps=2, engine=e) for e in ("numpy", "numba")]
+    for result in results:
+        # |grad|^2 = 3 exp(2 * 0.6)
+        assert np.allclose(result.grad_norm2[0, 0], 3 * np.exp(1.2), rtol=20 * EPS, atol=0)
+        assert np.allclose(result.sum_step2[0, 1], 3e-4 * np.exp(1.2), rtol=20 * EPS, atol=0)
