@@ -80,24 +80,26 @@ def largest_growth(k, delta):
 
     In closed form ``x = -k W_{-1}(-exp(-(1 + delta)/k)/k) - 1`` with Lambert's W; the exponential underflows for
     small learning rates and the final subtraction cancels for small ``delta``, so the root is found by Newton's
-    method in this form. The function is convex, and with ``s = (1 + delta)/k + log k`` the start
-    ``k (s + sqrt(2 (s - 1))) - 1`` lies above the root (Chatzigeorgiou, IEEE Commun. Lett. 17, 2013), so the iterates
+    method in this form. The function is convex, and with ``u = (1 + delta)/k + log k - 1`` the start
+    ``k (1 + u + sqrt(2 u)) - 1`` lies above the root (Chatzigeorgiou, IEEE Commun. Lett. 17, 2013), so the iterates
     fall monotonically to it.
 
     >>> round(float(largest_growth(0.5, 1.0)), 10)
-    1.4677803954
+    1.4475421606
     """
     k, delta = np.broadcast_arrays(np.asarray(k, dtype=float), np.asarray(delta, dtype=float))
-    s = np.maximum((1 + delta) / k + np.log(k), 1.0)
-    # Where the start cancels to nothing, delta/(1 - k) bounds the root for k < 1 (log(1 + x) <= x).
+    q = 1 / k - 1
+    u = np.maximum(delta / k + (q - np.log1p(q)), 0.0)
+    x = (k - 1) + k * (u + np.sqrt(2 * u))
+    # For k < 1 also x <= delta/(1 - k), as log(1 + x) <= x: sharper where the line above cancels.
     with np.errstate(divide="ignore"):
-        simple = np.where(k < 1, delta / np.where(k < 1, 1 - k, 1.0), np.inf)
-    x = np.minimum(k * (s + np.sqrt(2 * (s - 1))) - 1, simple)
-    x = np.maximum(x, np.maximum(k - 1, 0.0))
+        x = np.minimum(x, np.where(k < 1, delta / np.where(k < 1, 1 - k, 1.0), np.inf))
+    floor = np.maximum(k - 1, 0.0)
+    x = np.maximum(x, floor)
     for _ in range(64):  # quadratic; at a double root (delta = 0, k = 1) each step halves the distance: 53 bits
-        slope = 1 - k / (1 + x)
-        fall = np.where(slope > 0, (x - k * np.log1p(x) - delta) / np.where(slope > 0, slope, 1.0), 0.0)
-        x = np.maximum(x - np.maximum(fall, 0.0), np.maximum(k - 1, 0.0))
+        slope = x - floor + np.where(k < 1, 1 - k, 0.0)  # (1 + x) f'(x), without cancellation
+        safe = np.where(slope > 0, slope, 1.0)
+        x = np.maximum(x - np.where(slope > 0, (1 + x) * (x - k * np.log1p(x) - delta) / safe, 0.0), floor)
     return x
 
 

@@ -48,13 +48,21 @@ def effective_rates(minimum: Minimum, schedule, norm2_start, first: int, last: i
         shape ``(last - first,)``, after an axis of replicas if there is one.
     """
     eta = schedule.values(first, last)[0]
-    growth = eta**2 * np.trace(minimum.noise)
-    current = np.array(norm2_start, dtype=float) if np.ndim(norm2_start) else float(norm2_start)
-    G = np.empty((len(eta), *np.shape(norm2_start)))
-    for k, push in enumerate(growth.tolist()):
-        G[k] = current
-        current = current + push / current
-    return eta / G.T
+    push = eta**2 * np.trace(minimum.noise)
+    squares = np.array(norm2_start, dtype=float)[..., None] ** 2
+    found = np.empty((*squares.shape[:-1], len(eta)))
+    k = 0
+    while k < len(eta):
+        # Exactly G_{t+1}^2 = G_t^2 + 2 a_t + a_t^2/G_t^2. In a block over which G^2 grows by less than 1e-3 the
+        # last term is taken at the block's start, which errs by 1e-3 of a term of relative size a/(2 G^2) < 1e-3.
+        n = max(1, int(1e-3 * np.min(squares) / (2 * push[k]))) if push[k] > 0 else len(eta)
+        block = push[k : k + n]
+        sums = np.cumsum(2 * block + block**2 / squares, axis=-1)
+        found[..., k] = squares[..., 0]
+        found[..., k + 1 : k + n] = squares + sums[..., :-1]
+        squares = squares + sums[..., -1:]
+        k += n
+    return eta / np.sqrt(found)
 
 
 def gradient(minimum: Minimum, rates) -> np.ndarray:

@@ -19,7 +19,8 @@ def progress_bar(wanted, steps: int, label: str):
     from rich.console import Console
     from rich.progress import Progress
 
-    bar = Progress(console=Console(stderr=True), transient=True)
+    # The bar is on stderr: what the program prints to a piped stdout must not be drawn into it.
+    bar = Progress(console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
     task = bar.add_task(label, total=steps)
     born = time.monotonic()
     shown = False

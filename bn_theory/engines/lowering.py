@@ -78,7 +78,7 @@ def advance({arguments}):
 
 _ARGUMENTS = (
     *("low", "high", "first", "last", "ending", "record", "case_of", "replica_of", "key0", "key1", "records"),
-    *("sums", "smallest", "grad_sum", "step_sum", "diverged", "out", "parameters"),
+    *("sums", "smallest", "grad_sum", "step_sum", "diverged", "out", "parameters", "zero"),
 )
 
 
@@ -126,6 +126,8 @@ def lower(loss, sampled: bool, projected: bool) -> Lowered:
         put(2, f"d_{n} = D_{n}[case % D_{n}.shape[0]]")
     for n in scalar_data:
         put(2, f"d_{n} = D_{n}[case % D_{n}.shape[0]]")
+    for target in targets:
+        put(2, f"r_{target} = R_{target}[case % R_{target}.shape[0]]")
     for i, p in enumerate(loss.parameters):
         put(2, f"p_{p} = parameters[unit, {i}]")
     for n in noises:
@@ -194,6 +196,13 @@ def lower(loss, sampled: bool, projected: bool) -> Lowered:
     for i, name in enumerate(carried):
         put(3, f"{name} = sums[unit, {i}]")
 
+    # Scalars of the replica live in registers during the loop.
+    put(2, "lowest = smallest[unit]")
+    put(2, "summed = grad_sum[unit]")
+    for i, g in enumerate(loss.groups):
+        put(2, f"travelled_{g} = step_sum[unit, {i}]")
+    put(2, "healthy = diverged[unit] < 0")
+    put(2, "awaited = records[record] if record < records.shape[0] else -1")
     put(2, "for t in range(first, last + 1 if ending else last):")
     put(3, "moving = t < last")
     for g in loss.groups:
@@ -206,13 +215,15 @@ def lower(loss, sampled: bool, projected: bool) -> Lowered:
     wanted = "FC" if sampled else "F"
     for c, e in d.coefficients.items():
         if c.name[0] in wanted:
-            put(3, f"{c.name} = {text(e)}")
+            # Adding a zero that the compiler does not know keeps the divisions of the coefficients out of the loop
+            # over coordinates, into which re-association would move them (a factor of 2 in the whole step).
+            put(3, f"{c.name} = {text(e)} + zero")
     for p in loss.parameters:
         put(3, f"full_{p} = {text(sympy.sympify(d.parameter_full[p]))}")
         chosen = text(sympy.sympify(d.parameter_sample[p])) if sampled else f"full_{p}"
         put(3, f"step_{p} = {chosen}")
     for target in targets:
-        put(3, f"rate_{target} = R_{target}[case % R_{target}.shape[0], t - first] if moving else 0.0")
+        put(3, f"rate_{target} = r_{target}[t - first] if moving else 0.0")
     for p in loss.parameters:
         put(3, f"was_{p} = p_{p}")
         put(3, f"p_{p} -= rate_{p} * step_{p}")
@@ -262,24 +273,30 @@ def lower(loss, sampled: bool, projected: bool) -> Lowered:
     pieces = [f"full2_{g} * norm2_{g}" if g in invariant else f"full2_{g}" for g in loss.groups]
     pieces += [f"full_{p} * full_{p}" for p in loss.parameters]
     put(3, f"grad_norm2 = {' + '.join(pieces)}")
-    fields = ["value", "grad_norm2", "smallest[unit]", "grad_sum[unit]"]
+    fields = ["value", "grad_norm2", "lowest", "summed"]
     fields += [f"norm2_{g}" for g in loss.groups]
-    fields += [f"step_sum[unit, {i}]" for i in range(len(loss.groups))]
+    fields += [f"travelled_{g}" for g in loss.groups]
     fields += [f"was_{p}" for p in loss.parameters]
-    put(3, "if record < records.shape[0] and t == records[record]:")
+    put(3, "if t == awaited:")
     for i, field in enumerate(fields):
         put(4, f"out[unit, record, {i}] = {field}")
     put(4, "record += 1")
+    put(4, "awaited = records[record] if record < records.shape[0] else -1")
     health = " + ".join(["value", "grad_norm2", *(f"norm2_{g}" for g in loss.groups)])
     # Written as a comparison: math.isfinite computes x - x, which re-association turns into 0.
-    put(3, f"if diverged[unit] < 0 and not abs({health}) <= {sys.float_info.max!r}:")
+    put(3, f"if healthy and not abs({health}) <= {sys.float_info.max!r}:")
+    put(4, "healthy = False")
     put(4, "diverged[unit] = t")
     put(3, "if moving:")
-    put(4, "if grad_norm2 < smallest[unit]:")
-    put(5, "smallest[unit] = grad_norm2")
-    put(4, "grad_sum[unit] += grad_norm2")
+    put(4, "if grad_norm2 < lowest:")
+    put(5, "lowest = grad_norm2")
+    put(4, "summed += grad_norm2")
+    for g in loss.groups:
+        put(4, f"travelled_{g} += rate_{g} * rate_{g} * {'step2' if sampled else 'full2'}_{g}")
+    put(2, "smallest[unit] = lowest")
+    put(2, "grad_sum[unit] = summed")
     for i, g in enumerate(loss.groups):
-        put(4, f"step_sum[unit, {i}] += rate_{g} * rate_{g} * {'step2' if sampled else 'full2'}_{g}")
+        put(2, f"step_sum[unit, {i}] = travelled_{g}")
     for i, name in enumerate(carried):
         put(2, f"sums[unit, {i}] = {name}")
     for i, p in enumerate(loss.parameters):

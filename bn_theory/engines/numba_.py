@@ -71,7 +71,7 @@ class NumbaEngine:
                 def piece(bounds, first=first, end=end, rates=rates, record=record):
                     advance(
                         *bounds, first, end, end == last, record, case_of, replica_of, *key, problem.records,
-                        sums, smallest, grad_sum, step_sum, diverged, out, parameters, *weights, *data, *rates,
+                        sums, smallest, grad_sum, step_sum, diverged, out, parameters, 0.0, *weights, *data, *rates,
                     )  # fmt: skip
 
                 list(pool.map(piece, pairwise(edges)))

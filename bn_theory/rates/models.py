@@ -27,11 +27,10 @@ import numpy as np
 PURE, CORRECTED, FLOOR, LOG, EXPONENTIAL = "pure", "corrected", "floor", "log", "exponential"
 MODELS = (PURE, CORRECTED, FLOOR, LOG)
 
-# Below 1/3 a correction falls by less than 10 over three decades: it then reads as a change of exponent.
-# Above 2 it is gone within a few records, where the start-of-window scan removes it. Steps of 2^(1/2):
-# neighbouring powers of a correction of relative size b at the start of the window differ by less than b/8
-# anywhere.
-CORRECTION_POWERS = tuple(2.0 ** (k / 2) for k in range(-3, 3))
+# Below 1/3 a correction falls by less than 10 over three decades: it then reads as a change of exponent. Above
+# 4 it is gone within a few records, where the start-of-window scan removes it. Steps of 2^(1/2): neighbouring
+# powers of a correction of relative size b at the start of the window differ by less than b/8 anywhere.
+CORRECTION_POWERS = tuple(2.0 ** (k / 2) for k in range(-3, 5))
 
 
 @dataclass(frozen=True)

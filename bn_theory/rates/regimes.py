@@ -27,7 +27,11 @@ def log_law(kind):
     def log(q, t):
         return pure(q, t) + q[2] * np.log(np.log(t))
 
-    return {"pure": pure, "corrected": corrected, "floor": floor, "log": log}[kind]
+    def relaxation(q, t):
+        # an exponential in sqrt(t): how a rate that falls as t^-1/2 forgets the start
+        return pure(q, t) + np.log1p(q[2] * np.exp(-(np.sqrt(t) - np.sqrt(t[0])) / q[3]))
+
+    return {"pure": pure, "corrected": corrected, "floor": floor, "log": log, "relaxation": relaxation}[kind]
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ def regimes():
         Regime("burn-in, 16 replicas", "corrected", burn_in, long, replicas=16),
         Regime("burn-in, 64 replicas", "corrected", burn_in, long, replicas=64),
         Regime("burn-in, 256 replicas", "corrected", burn_in, long, replicas=256),
+        Regime("transient of no law", "relaxation", (1.0, 0.5, 50.0, 5.0), long),
         Regime("logarithm, model='auto'", "log", (1.0, 0.5, 1.0), snapshots, required=False),
         Regime("correction of 0.1", "corrected", (1.0, 0.5, 0.1, 0.5), snapshots, required=False),
         Regime("correction of 0.3", "corrected", (1.0, 0.5, 0.3, 0.5), snapshots, required=False),

@@ -8,10 +8,23 @@ import math
 import numpy as np
 
 from bn_theory.errors import InvalidInputError, MissingExtraError
+from bn_theory.theorems.evidence import SUPPORTED
 
 # Okabe and Ito's palette: told apart with every common colour vision and, with marks and dashes, in grey.
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#555555"
 DPI = 200
+
+# Okabe and Ito's other colours that are dark enough for a line on white, each with a dash pattern of its own: what is
+# one line among several is known by either.
+STYLES = (
+    (BLUE, "-"),
+    (VERMILION, (0, (5, 1.5))),
+    ("#009E73", (0, (5, 1.5, 1, 1.5))),
+    ("#000000", (0, (1, 1.2))),
+    ("#CC79A7", (0, (7, 1.5, 1, 1.5, 1, 1.5))),
+    ("#E69F00", (0, (3, 3))),
+)
+MOST = len(STYLES)
 
 
 def need_matplotlib() -> None:
@@ -115,8 +128,364 @@ def _local(axes, fit):
     axes.grid(True, which="major", color="0.9")
 
 
-def as_png(figure) -> bytes:
-    """A figure as the bytes of a PNG file."""
+def verdicts(evidence) -> str:
+    """How many pieces of each kind came out how, in one line.
+
+    >>> from bn_theory.theorems import evidence as judge
+    >>> verdicts([judge.bound("a", 0.5), judge.bound("b", 2.0), judge.control(judge.bound("c", 2.0))])
+    'bound: 1 of 2 supported, 1 contradicted; control: 1 of 1 supported'
+    """
+    kinds = {}
+    for piece in evidence:
+        kinds.setdefault(piece.kind, []).append(piece.verdict)
+    lines = []
+    for kind, found in kinds.items():
+        others = "".join(f", {found.count(v)} {v}" for v in dict.fromkeys(found) if v != SUPPORTED)
+        lines.append(f"{kind}: {found.count(SUPPORTED)} of {len(found)} {SUPPORTED}{others}")
+    return "; ".join(lines)
+
+
+def auto_tuning(run, labels, *, threshold=None, title: str = "", evidence=()):
+    """Gradient norm, squared norm and effective rate against the step, one curve for each case.
+
+    Lines are medians over the replicas and bands their central 90 %. The abscissa is ``t + 1``, so that the start
+    has a place on the logarithmic axis.
+
+    Args:
+        run: data set of ``bn_theory.run`` with dims ``(case, replica, step)`` (one group of weights).
+        labels: one text for each case.
+        threshold: an effective rate to be marked, or ``None``.
+        title: shown above. evidence: pieces whose verdicts are shown above.
+
+    Returns:
+        ``matplotlib.figure.Figure``.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        InvalidInputError: other dims, as many labels as there are no cases.
+    """
+    need_matplotlib()
+    if run.norm2.dims != ("case", "replica", "step"):
+        raise InvalidInputError(f"auto_tuning needs a run with dims (case, replica, step), not {run.norm2.dims}")
+    labels = _labels(labels, run.sizes["case"])
+    figure, (top, middle, bottom) = _stack((1.4, 1, 1), 7.2, title, evidence)
+    t = run.step.values + 1.0
+    panels = ((top, np.sqrt(run.grad_norm2.values)), (middle, run.norm2.values), (bottom, run.effective_lr.values))
+    for axes, values in panels:
+        for y, label, style in zip(values, labels, STYLES, strict=False):
+            _median(axes, t, y, style, label)
+        axes.set(xscale="log", yscale="log", xlim=(t[0], t[-1]))
+    if threshold is not None:
+        bottom.axhline(threshold, color=GREY, linewidth=0.9)
+        where = {"transform": bottom.get_yaxis_transform(), "ha": "right", "va": "bottom"}
+        bottom.text(0.99, threshold, "threshold at fixed norm", fontsize=8, color=GREY, **where)
+    top.set_ylabel(r"gradient norm $|\nabla L(V_t)|$")
+    middle.set_ylabel(r"squared norm $|w_t|^2$")
+    bottom.set_ylabel(r"effective rate $\eta/|w_t|^2$")
+    bottom.set_xlabel("step $t + 1$   (all quantities dimensionless)")
+    replicas = run.sizes["replica"]
+    note = f"median and central 90 % of {replicas} starts" if replicas > 1 else None
+    top.legend(frameon=False, fontsize=8, title=note, title_fontsize=8, loc="lower left")
+    return figure
+
+
+def running_minimum(t, smallest, bounds, labels, *, title: str = "", evidence=()):
+    """The running minimum of the gradient norm under its bounds, one panel for each case.
+
+    Drawn are square roots. Lines are medians over the replicas and bands go from the smallest to the largest.
+
+    Args:
+        t: numbers of steps, shape ``(records,)``, positive.
+        smallest: ``min |grad L|^2`` over the steps before t, shape ``(cases, replicas, records)``.
+        bounds: ``{name: array}`` of the same shape, what the minimum may not exceed.
+        labels: one text for each case.
+        title: shown above. evidence: pieces whose verdicts are shown above.
+
+    Returns:
+        ``matplotlib.figure.Figure``.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        InvalidInputError: shapes that do not fit.
+    """
+    need_matplotlib()
+    from matplotlib.figure import Figure
+
+    t, measured = np.asarray(t, dtype=float), np.asarray(smallest, dtype=float)
+    curves = {"running minimum": measured} | {name: np.asarray(y, dtype=float) for name, y in bounds.items()}
+    if measured.ndim != 3 or measured.shape[2:] != t.shape:
+        raise InvalidInputError(f"smallest must have shape (cases, replicas, {t.size}), not {measured.shape}")
+    for name, y in curves.items():
+        if y.shape != measured.shape:
+            raise InvalidInputError(f"{name!r} has shape {y.shape}, but the minimum has {measured.shape}")
+    labels = _labels(labels, len(measured), most=None)
+    columns = 3
+    rows = math.ceil((len(labels) + 1) / columns)  # one place for the legend
+    figure = Figure(figsize=(7.2, 0.7 + 2.2 * rows), dpi=DPI, layout="constrained")
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for case, (axes, label) in enumerate(zip(grid, labels, strict=False)):
+        for (name, y), style in zip(curves.items(), STYLES, strict=False):
+            _median(axes, t, np.sqrt(y[case]), style, name, ends=(0.0, 1.0))
+        axes.set(xscale="log", yscale="log")
+        axes.set_title(label, fontsize=9)
+        axes.grid(True, which="major", color="0.9")
+        last = case + columns >= len(labels)
+        axes.tick_params(labelbottom=last)
+        if last:
+            axes.set_xlabel("steps $T$")
+        if case % columns == 0:
+            axes.set_ylabel(r"$\min_{t<T}\,|\nabla L(V_t)|$")
+    for axes in grid[len(labels) :]:
+        axes.set_axis_off()
+    replicas = measured.shape[1]
+    note = f"median; band: all {replicas} starts\n(dimensionless)" if replicas > 1 else "(dimensionless)"
+    handles = grid[0].get_legend_handles_labels()
+    grid[len(labels)].legend(
+        *handles, loc="center", frameon=False, fontsize=9, title=note, title_fontsize=8, handlelength=3.5
+    )
+    _heading(figure, title, evidence)
+    return figure
+
+
+def one_run(t, grad_norm2, local, picks, predicted: float, *, title: str = "", evidence=()):
+    """One run with its local exponents, and the straight lines that some of them stand for.
+
+    Args:
+        t: steps, shape ``(records,)``, positive.
+        grad_norm2: squared gradient norm, shape ``(records,)``, positive.
+        local: ``LocalExponents`` of ``grad_norm2``.
+        picks: indices into ``local``: for each the line of that slope is drawn through the run.
+        predicted: the exponent of the norm that a rate theorem has.
+        title: shown above. evidence: pieces whose verdicts are shown above.
+
+    Returns:
+        ``matplotlib.figure.Figure``.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        InvalidInputError: shapes that do not fit.
+    """
+    need_matplotlib()
+    t, norm = np.asarray(t, dtype=float), np.sqrt(np.asarray(grad_norm2, dtype=float))
+    if t.ndim != 1 or norm.shape != t.shape:
+        raise InvalidInputError(f"grad_norm2 must have one value per step, but has {norm.shape} for {t.shape} steps")
+    figure, (top, bottom) = _stack((1.3, 1), 5.4, title, evidence)
+    color, dash = STYLES[0]
+    top.plot(t, norm, color=color, linestyle=dash, linewidth=1.6, label="the run")
+    bottom.plot(local.t, local.value / 2, color=color, linestyle=dash, linewidth=1.6, label="local exponent of the run")
+    marks = "os^Dv"
+    for pick, mark, (color, dash) in zip(picks, marks, STYLES[1:], strict=False):
+        centre, slope = local.t[pick], local.value[pick] / 2
+        height = np.exp(np.interp(np.log(centre), np.log(t), np.log(norm)))
+        line = centre * np.geomspace(0.2, 5, 2)
+        top.plot(line, height * (line / centre) ** slope, color=color, linestyle=dash, linewidth=1.8)
+        # the run is drawn over its tangents, so the mark carries the label
+        top.plot(centre, height, mark, color=color, markersize=6, label=f"slope {slope:.2f}")
+        bottom.plot(centre, slope, mark, color=color, markersize=6)
+    bottom.axhline(predicted, color=GREY, linewidth=1.0, linestyle=(0, (4, 2)), label=f"exponent {predicted:g}")
+    top.set(xscale="log", yscale="log", xlim=(t[0], t[-1]), ylabel=r"gradient norm $|\nabla L(V_t)|$")
+    bottom.set(ylabel="local exponent", xlabel="step $t$   (all quantities dimensionless)")
+    top.legend(frameon=False, fontsize=8, loc="lower left")
+    bottom.legend(frameon=False, fontsize=8, loc="lower left")
+    return figure
+
+
+def envelope(values, found, predicted, tolerance, *, exponent: float = -0.5, title: str = "", evidence=()):
+    """A family of decays with its envelope, the envelope's local exponents and its amplitude.
+
+    Args:
+        values: squared quantities of the family whose envelope is the first of ``found``, shape
+            ``(members, records)``: those members that are to be drawn.
+        found: ``{label: Envelope}``.
+        predicted: ``{label: c}``, what ``t * sup`` tends to.
+        tolerance: ``(of the exponent, relative of the amplitude)``, drawn as bands.
+        exponent: predicted, of the square root of the envelope.
+        title: shown above. evidence: pieces whose verdicts are shown above.
+
+    Returns:
+        ``matplotlib.figure.Figure``.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        InvalidInputError: shapes that do not fit, an envelope without its prediction.
+    """
+    need_matplotlib()
+    labels = _labels(found, len(found))
+    if missing := [label for label in labels if label not in predicted]:
+        raise InvalidInputError(f"no predicted amplitude for {missing}")
+    first, values = found[labels[0]], np.asarray(values, dtype=float)
+    if values.ndim != 2 or values.shape[1:] != first.t.shape:
+        raise InvalidInputError(f"values must have shape (members, {first.t.size}), not {values.shape}")
+    figure, (top, middle, bottom) = _stack((2, 1, 1), 7.2, title, evidence)
+    for index, y in enumerate(values):
+        shown = y > 0
+        name = r"members, $\lambda$ from 1 down" if index == 0 else None
+        top.plot(first.t[shown], np.sqrt(y[shown]), color="0.65", linewidth=0.7, label=name)
+    law = np.sqrt(predicted[labels[0]] / first.t)
+    top.plot(first.t, np.sqrt(first.sup), color=BLUE, linewidth=2.2, label=f"envelope, {labels[0]}")
+    # the dashes are short and lie on the envelope: both stay visible
+    top.plot(first.t, law, color=VERMILION, linestyle=(0, (2, 2)), linewidth=1.4, label="predicted amplitude and slope")
+    low, high = law.min(), max(np.sqrt(first.sup).max(), law.max())
+    top.set(xscale="log", yscale="log", ylim=(low / 3, high * 2), xlim=(first.t[0], first.t[-1]))
+    for label, (color, dash) in zip(labels, STYLES, strict=False):
+        local = found[label].fit.local_exponents
+        middle.plot(local.t, local.value / 2, color=color, linestyle=dash, linewidth=1.5, label=label)
+        ratio = found[label].t * found[label].sup / predicted[label]
+        bottom.plot(found[label].t, ratio, color=color, linestyle=dash, linewidth=1.5, label=label)
+    for axes, centre, half in ((middle, exponent, tolerance[0]), (bottom, 1.0, tolerance[1])):
+        axes.axhline(centre, color=GREY, linewidth=0.8, zorder=0)
+        axes.axhspan(centre - half, centre + half, color=GREY, alpha=0.18, linewidth=0, label="tolerance")
+        axes.set_ylim(centre - 3 * half, centre + 3 * half)
+    top.set_ylabel(r"$\min_{t<T}\,|\nabla L_\lambda| \,/\, \sqrt{\Delta_\lambda}$")
+    middle.set_ylabel("local exponent")
+    bottom.set(ylabel="measured/predicted\nsquared amplitude", xlabel="steps $T$   (all quantities dimensionless)")
+    top.legend(frameon=False, fontsize=8, loc="lower left")
+    bottom.legend(frameon=False, fontsize=8, loc="lower right", ncols=2)
+    return figure
+
+
+def known_exponents(
+    t, grad_norm2, local, predicted, labels, rates, *, window=None, tolerance=0.0, title: str = "", evidence=()
+):
+    """Members of a family with known exponents at several rates: gradient norms and local exponents.
+
+    A member has one colour and one level in the lower panel, a rate one dash pattern.
+
+    Args:
+        t: steps, shape ``(records,)``, positive.
+        grad_norm2: squared gradient norms, shape ``(rates, members, records)``.
+        local: ``LocalExponents`` of each, ``local[rate][member]``.
+        predicted: exponents of the norm, one for each member. labels: their names. rates: names of the rates.
+        window: ``(t_low, t_high)`` that was fitted, shaded; or ``None``.
+        tolerance: half-width of the band drawn about each predicted exponent.
+        title: shown above. evidence: pieces whose verdicts are shown above.
+
+    Returns:
+        ``matplotlib.figure.Figure``.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        InvalidInputError: shapes that do not fit.
+    """
+    need_matplotlib()
+    t, y = np.asarray(t, dtype=float), np.asarray(grad_norm2, dtype=float)
+    shape = (len(rates), len(labels), t.size)
+    if t.ndim != 1 or y.shape != shape:
+        raise InvalidInputError(f"grad_norm2 must have shape (rates, members, records) = {shape}, not {y.shape}")
+    labels, rates = _labels(labels, len(predicted)), _labels(rates, len(local))
+    figure, (top, bottom) = _stack((1, 1.3), 6.6, title, evidence)
+    for k, rate in enumerate(rates):
+        dash = STYLES[k][1]
+        top.plot([], [], color=GREY, linestyle=dash, linewidth=1.4, label=rate)
+        for j, (color, _) in enumerate(STYLES[: len(labels)]):
+            top.plot(t, np.sqrt(y[k, j]), color=color, linestyle=dash, linewidth=1.2)
+            found = local[k][j]
+            bottom.plot(found.t, found.value / 2, color=color, linestyle=dash, linewidth=1.2)
+    for value, label, (color, _) in zip(predicted, labels, STYLES, strict=False):
+        bottom.axhspan(value - tolerance, value + tolerance, color=color, alpha=0.2, linewidth=0)
+        where = {"transform": bottom.get_yaxis_transform(), "fontsize": 8, "va": "center", "color": color}
+        bottom.text(1.01, value, f"{label}: {value:.2f}", **where)
+    if window is not None:
+        for axes in (top, bottom):
+            axes.axvspan(*window, color=GREY, alpha=0.1, linewidth=0)
+    top.set(xscale="log", yscale="log", xlim=(t[0], t[-1]), ylabel=r"gradient norm $|\nabla L(V_t)|$")
+    bottom.set(ylabel="local exponent", xlabel="step $t$   (all quantities dimensionless; shaded: the fitted window)")
+    top.legend(frameon=False, fontsize=8, loc="lower left", handlelength=3.5)
+    return figure
+
+
+def contrast(panels, *, title: str = "", evidence=()):
+    """The same quantity of several methods side by side, one panel for each setting.
+
+    Lines are medians over the replicas and bands go from the smallest to the largest. A curve that leaves the finite
+    numbers ends in a cross.
+
+    Args:
+        panels: ``{setting: {label: (t, grad_norm2)}}`` with ``t`` of shape ``(records,)``, positive, and
+            ``grad_norm2`` of shape ``(replicas, records)``; not finite where a run has diverged.
+        title: shown above. evidence: pieces whose verdicts are shown above.
+
+    Returns:
+        ``matplotlib.figure.Figure``.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        InvalidInputError: shapes that do not fit, nothing to be drawn.
+    """
+    need_matplotlib()
+    from matplotlib.figure import Figure
+
+    if not panels or not all(panels.values()):
+        raise InvalidInputError("contrast needs at least one setting, and a curve in each")
+    figure = Figure(figsize=(7.2, 4.2), dpi=DPI, layout="constrained")
+    grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False).ravel()
+    start = []
+    for axes, (setting, curves) in zip(grid, panels.items(), strict=True):
+        for (label, (t, y)), style in zip(curves.items(), STYLES, strict=False):
+            t, y = np.asarray(t, dtype=float), np.asarray(y, dtype=float)
+            if y.ndim != 2 or y.shape[1:] != t.shape:
+                raise InvalidInputError(f"{label!r} must have shape (replicas, {t.size}), not {y.shape}")
+            alive = np.all(np.isfinite(y), axis=0)
+            if not np.any(alive):
+                raise InvalidInputError(f"{label!r} is nowhere finite")
+            norm = np.sqrt(y[:, alive])
+            start.append(np.median(norm[:, 0]))
+            _median(axes, t[alive], norm, style, label, ends=(0.0, 1.0))
+            if not np.all(alive):
+                axes.plot(t[alive][-1], np.median(norm[:, -1]), "x", color=style[0], markersize=8, clip_on=False)
+        axes.set(xscale="log", yscale="log")
+        axes.set_title(setting, fontsize=9)
+        axes.set_xlabel("step $t$")
+        axes.grid(True, which="major", color="0.9")
+    grid[0].set_ylabel(r"gradient norm $|\nabla L|$ (dimensionless)")
+    figure.legend(*grid[0].get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center", ncols=3)
+    _heading(figure, title, evidence)
+    return figure
+
+
+def _labels(labels, count, most: int | None = MOST):
+    labels = [str(label) for label in labels]
+    if len(labels) != count:
+        raise InvalidInputError(f"{len(labels)} labels for {count} curves")
+    if most is not None and count > most:
+        raise InvalidInputError(f"{count} curves cannot be told apart in one figure; draw at most {most}")
+    return labels
+
+
+def _stack(heights, height, title, evidence):
+    """A figure with panels above each other that share their abscissa."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, height), dpi=DPI, layout="constrained")
+    grid = figure.subplots(len(heights), sharex=True, height_ratios=heights)
+    for axes in grid:
+        axes.grid(True, which="major", color="0.9")
+    _heading(figure, title, evidence)
+    return figure, grid
+
+
+def _heading(figure, title, evidence):
+    lines = [line for line in (title, verdicts(evidence)) if line]
+    if lines:
+        figure.suptitle("\n".join(lines), fontsize=9)
+
+
+def _median(axes, t, y, style, label, ends=(0.05, 0.95)):
+    """The median of the replicas, in a band where there are several; what is not positive has no place."""
+    color, dash = style
+    if len(y) > 1:
+        low, high = np.quantile(y, ends, axis=0)
+        axes.fill_between(t, low, high, color=color, alpha=0.2, linewidth=0)
+    axes.plot(t, np.median(y, axis=0), color=color, linestyle=dash, linewidth=1.6, label=label)
+
+
+def as_png(figure, dpi: int = DPI) -> bytes:
+    """A figure as the bytes of a PNG file.
+
+    Args:
+        figure: of any function here.
+        dpi: dots an inch.
+    """
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=DPI)
+    figure.savefig(stream, format="png", dpi=dpi)
     return stream.getvalue()

@@ -20,6 +20,15 @@ def rates(settings) -> tuple[float, ...]:
     return RATES_FULL if settings.full else RATES_QUICK
 
 
+def run(settings, loss, method, start=None, **options):
+    """``bn.run`` with the settings' seed and engine and without a bar of its own (the caller shows progress).
+
+    Losses given as array functions have no expression to compile, whatever engine was asked for.
+    """
+    engine = "auto" if isinstance(loss, bn.ArrayLoss) else settings.engine
+    return bn.run(loss, method, start, seed=settings.seed, engine=engine, progress=False, **options)
+
+
 @lru_cache(maxsize=1)
 def diabetes():
     """scikit-learn's bundled diabetes data (442 rows, 10 columns), the target in units of its deviation."""

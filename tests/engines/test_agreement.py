@@ -298,3 +298,17 @@ def test_slopes_that_are_constant_over_the_coordinates():
         # |grad|^2 = 3 exp(2 * 0.6)
         assert np.allclose(result.grad_norm2[0, 0], 3 * np.exp(1.2), rtol=20 * EPS, atol=0)
         assert np.allclose(result.sum_step2[0, 1], 3e-4 * np.exp(1.2), rtol=20 * EPS, atol=0)
+
+
+def test_underflow():
+    """What falls below the normal numbers may become 0; nothing above them changes, nor does the calling thread."""
+    tiny = np.finfo(float).tiny
+    twin = bn.rayleigh([0.0, 1.0]).unnormalised
+    one, other = (bn.run(twin, bn.GD(lr=0.5), [1.0, 1.0], steps=1040, engine=e) for e in ("numpy", "numba"))
+    assert 0 < one.final_w[0, 1] < tiny  # 2**-1040: halving is exact
+    assert np.array_equal(one.final_w[0, 0], other.final_w[0, 0])
+    for name in one.data_vars:
+        larger = np.abs(one[name].values) >= tiny
+        assert np.allclose(one[name].values[larger], other[name].values[larger], rtol=1100 * EPS, atol=0), name
+        assert np.all(np.abs(other[name].values[~larger]) < tiny), name
+    assert np.float64(tiny) * np.float64(0.5) > 0

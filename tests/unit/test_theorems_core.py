@@ -4,11 +4,13 @@ import math
 
 import pytest
 
+import proofs_check
 from bn_theory.errors import DivergedError, NoPowerLawError, UnknownNameError
 from bn_theory.theorems import evidence as ev
 from bn_theory.theorems import registry
 from bn_theory.theorems.evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED, Evidence, Outside
 from bn_theory.theorems.statement import Result, Settings, Source, Statement, verify
+from proofs_check.proof import ProofError
 
 NAN, INF = math.nan, math.inf
 
@@ -164,23 +166,15 @@ def test_worst(verdicts, expected):
 # --- statements ---
 
 
-def good_proof():
-    from bn_theory import rayleigh
-
-    return rayleigh([0.0, 1.0]).prove()
+SLUG = "arora2019.orthogonality"  # a statement is proved by the proof of its slug
+SOURCE = Source("nobody", "none", "derived")
 
 
-def bad_proof():
-    from proofs_check.proof import ProofError
-
-    raise ProofError("does not check", step="two")
-
-
-def made(items, prove=good_proof):
+def made(items):
     def evidence(settings):
         yield from items
 
-    return Statement("paper.fake", "A fake", Source("nobody", "none", "derived"), evidence, prove)
+    return Statement(SLUG, "A fake", SOURCE, evidence)
 
 
 def test_verify_collects_what_a_statement_yields():
@@ -210,8 +204,19 @@ def test_the_worst_evidence_decides(item, verdict):
     assert verify(made([item]), Settings()).verdict == verdict
 
 
-def test_a_proof_that_fails_contradicts():
-    result = verify(made([ev.bound("b", 0.5)], prove=bad_proof), Settings())
+def test_a_statement_is_proved_by_its_slug(monkeypatch):
+    asked = []
+    monkeypatch.setattr(proofs_check, "prove", asked.append)
+    made([]).prove()
+    assert asked == [SLUG]
+
+
+def test_a_proof_that_fails_contradicts(monkeypatch):
+    def broken(slug):
+        raise ProofError("does not check", step="two")
+
+    monkeypatch.setattr(proofs_check, "prove", broken)
+    result = verify(made([ev.bound("b", 0.5)]), Settings())
     assert result.verdict == CONTRADICTED
     assert "does not check" in result.evidence[0].details["failed"]
     assert result.evidence[1].verdict == SUPPORTED  # the rest still runs
@@ -230,7 +235,7 @@ def test_errors_of_a_statement_are_not_swallowed():
         yield
 
     with pytest.raises(ZeroDivisionError):
-        verify(Statement("p.f", "t", Source("p", "s", "paper"), evidence, good_proof), Settings())
+        verify(Statement(SLUG, "t", SOURCE, evidence), Settings())
 
 
 def test_settings_reach_the_statement():
@@ -241,7 +246,7 @@ def test_settings_reach_the_statement():
         return iter(())
 
     settings = Settings("full", 7, "numpy")
-    verify(Statement("p.f", "t", Source("p", "s", "paper"), evidence, good_proof), settings)
+    verify(Statement(SLUG, "t", SOURCE, evidence), settings)
     assert received == [settings]
     assert settings.full and not Settings().full
 

@@ -92,12 +92,12 @@ def dense_loss(seed: int):
 
 
 def _dense(settings):
-    steps, replicas = (3 * 10**4, 256) if settings.full else (10**4, 256)
+    steps, replicas = (3 * 10**4, 256) if settings.full else (5000, 256)
     loss = dense_loss(settings.seed)
     minimum = loss.facts.minimum
     commutator = minimum.hessian @ minimum.noise - minimum.noise @ minimum.hessian
     for eta, alpha in ((1.0, 0.0), (1.0, 0.4)) if settings.full else ((1.0, 0.0),):
-        run = bn.run(loss, bn.SGD(eta, decay=alpha), steps=steps, replicas=replicas, seed=settings.seed)
+        run = workbench.run(settings, loss, bn.SGD(eta, decay=alpha), steps=steps, replicas=replicas)
         name = f"finite-time form: dense noise covariance, rate {eta:g}, alpha {alpha:g}"
         claim = finite_time_claim(name, run, minimum, eta, alpha)
         claim.details["commutator_norm"] = float(np.linalg.norm(commutator))
@@ -108,9 +108,7 @@ def _controls(settings):
     minimum = sgd_runs.loss().facts.minimum
     run = sgd_runs.run(1.0, 0.0, sgd_runs.SHORT, settings.seed, settings.engine)
     yield judge.control(closed_form_claim("wrong amplitude, x 1.05: rate 1, alpha 0", run, minimum, 0.0, factor=1.05))
-    projected = bn.run(
-        sgd_runs.loss(), bn.SGD(0.1, projected=True), steps=10**4, replicas=64, seed=settings.seed,
-        engine=settings.engine,
+    projected = workbench.run(settings, sgd_runs.loss(), bn.SGD(0.1, projected=True), steps=10**4, replicas=64,
     )  # fmt: skip
     yield judge.control(closed_form_claim("projected SGD, rate 0.1, alpha 0", projected, minimum, 0.0))
 

@@ -38,9 +38,10 @@ def claim(name, loss, state, rates, settings, weaker=1.0):
     terms no larger than ``|L|`` and ``|allowed|``, each with at most ``d + 16`` roundings, and the step moves
     the loss by the gradient's own rounding, ``eta k u |grad|``.
     """
-    run = bn.run(
-        loss, bn.GD(workbench.rates_of(loss, rates, PARAMETER_RATE)), {n: v[0] for n, v in state.items()},
-        steps=1, replicas=STATES, seed=settings.seed, engine=settings.engine,
+    start = {n: v[0] for n, v in state.items()}
+    run = workbench.run(
+        settings, loss, bn.GD(workbench.rates_of(loss, rates, PARAMETER_RATE)), start,
+        steps=1, replicas=STATES,
     )  # fmt: skip
     before, after = run.loss.values[..., 0], run.loss.values[..., 1]
     gradient = loss.gradient(state)
@@ -72,9 +73,8 @@ def _along_run(loss, rates, settings):
     """States that GD visits, at log-spaced steps of runs from random starts; a third of STATES per rate."""
     visited = []
     for steps in (1, 3, 10, 30, 100, 300):
-        run = bn.run(
-            loss, bn.GD(workbench.rates_of(loss, rates, PARAMETER_RATE)), steps=steps, replicas=8, record=[0],
-            seed=settings.seed, engine=settings.engine,
+        run = workbench.run(
+            settings, loss, bn.GD(workbench.rates_of(loss, rates, PARAMETER_RATE)), steps=steps, replicas=8, record=[0],
         )  # fmt: skip
         visited.append({n: run[f"final_{n}"].values for n in (*loss.groups, *loss.parameters)})
     joined = {n: np.concatenate([v[n].reshape(-1, *v[n].shape[2:]) for v in visited]) for n in visited[0]}

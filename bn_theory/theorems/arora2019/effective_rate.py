@@ -16,9 +16,7 @@ NUDGE = 1e-9
 
 
 def _directions(loss, method, start, settings):
-    run = bn.run(
-        loss, method, start, steps=STEPS, replicas=REPLICAS, seed=settings.seed, engine=settings.engine, record=[0]
-    )
+    run = workbench.run(settings, loss, method, start, steps=STEPS, replicas=REPLICAS, record=[0])
     w = {g: run[f"final_{g}"].values for g in loss.groups}
     return np.concatenate([v / np.linalg.norm(v, axis=-1, keepdims=True) for v in w.values()], axis=-1)
 

@@ -107,7 +107,7 @@ def _bounds(settings):
         if loss.noises:
             continue
         lr = workbench.rates_of(loss, rates, PARAMETER_RATE)
-        run = bn.run(loss, bn.GD(lr), steps=steps, replicas=8, seed=settings.seed, engine=settings.engine)
+        run = workbench.run(settings, loss, bn.GD(lr), steps=steps, replicas=8)
         yield bound_claim(f"bound over all steps: {name}, all rates", loss, lr, run)
 
 
@@ -116,7 +116,7 @@ def envelope_run(eta, theta, settings, lowest=None):
     lowest = 1 / (1000 * ENVELOPE_STEPS * max(1.0, eta)) if lowest is None else lowest
     grid = np.geomspace(lowest, 1.0, int(np.ceil(PER_DECADE * -np.log10(lowest))) + 1)
     loss = bn.rayleigh(np.stack([np.zeros_like(grid), grid], axis=1))
-    run = bn.run(loss, bn.GD(eta), [np.cos(theta), np.sin(theta)], steps=ENVELOPE_STEPS, engine=settings.engine)
+    run = workbench.run(settings, loss, bn.GD(eta), [np.cos(theta), np.sin(theta)], steps=ENVELOPE_STEPS)
     excess = run.loss.values[:, 0, :1]  # inf L = 0
     return run.min_grad_norm2.values[:, 0, 1:] / excess, grid, run.step.values[1:]
 
@@ -145,7 +145,7 @@ def _envelopes(settings):
 def _families(settings):
     for eta in workbench.rates(settings):
         loss = bn.power_law_rayleigh(FAMILY_S)
-        run = bn.run(loss, bn.GD(eta), steps=FAMILY_STEPS, engine=settings.engine)
+        run = workbench.run(settings, loss, bn.GD(eta), steps=FAMILY_STEPS)
         t, tolerance = run.step.values[1:], family_tolerance(eta)
         for case, s in enumerate(FAMILY_S):
             name = f"known exponent: s {s:g}, rate {eta:g}"
@@ -177,14 +177,14 @@ def _controls(settings):
     yield judge.control(claim)
     quotient = bn.rayleigh(np.linspace(0.0, 1.0, 16))
     # Threshold of the projected method: 2 |w_0|^2/largest tangent eigenvalue = 2.
-    projected = bn.run(quotient, bn.GD(3.0, projected=True), steps=10**5, seed=settings.seed, engine=settings.engine)
+    projected = workbench.run(settings, quotient, bn.GD(3.0, projected=True), steps=10**5)
     yield judge.control(one_sided_claim("projected GD, rate 3 (threshold 2): one-sided exponent", projected))
     lr = {"w": np.array([3.0])}
     as_cases = projected.expand_dims(case=1)
     yield judge.control(bound_claim("projected GD, rate 3 (threshold 2): bound", quotient, lr, as_cases))
     label = "un-normalised twin, rate 3 (threshold 2/lambda_max = 2)"
     try:
-        twin = bn.run(quotient.unnormalised, bn.GD(3.0), steps=10**4, seed=settings.seed, engine=settings.engine)
+        twin = workbench.run(settings, quotient.unnormalised, bn.GD(3.0), steps=10**4)
         claim = one_sided_claim(label, twin)
     except DivergedError as error:
         claim = judge.diverged(label, "exponent", error)

@@ -28,7 +28,7 @@ def claim(name, loss, method, settings, k, steps=STEPS):
     moves by ``k u`` at unit norm; sums of d add ``(d + 2) u`` of themselves.
     """
     try:
-        run = bn.run(loss, method, steps=steps, replicas=REPLICAS, seed=settings.seed, engine=settings.engine)
+        run = workbench.run(settings, loss, method, steps=steps, replicas=REPLICAS)
     except DivergedError as error:
         return judge.diverged(name, "identity", error)
     norm2, growth = _with_groups(run, "norm2"), _with_groups(run, "sum_step2")

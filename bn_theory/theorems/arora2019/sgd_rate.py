@@ -78,12 +78,12 @@ def _bounds(settings):
     for label, loss in (("rayleigh", bn.with_linear_noise(bn.rayleigh(spectrum), 0.5)), ("bilinear", pair)):
         for alpha in sgd_runs.alphas(settings):
             method = bn.SGD(rates, decay=alpha)
-            run = bn.run(loss, method, steps=10**4, replicas=32, seed=settings.seed, engine=settings.engine)
+            run = workbench.run(settings, loss, method, steps=10**4, replicas=32)
             yield bound_claim(f"bound over all steps: {label}, alpha {alpha:g}, all rates", loss, method, run)
     loss = workbench.minibatch_diabetes()
     lr = workbench.rates_of(loss, rates)
     method = bn.SGD(lr, decay={"gamma": 0.5})
-    run = bn.run(loss, method, steps=2000, replicas=16, seed=settings.seed, engine=settings.engine)
+    run = workbench.run(settings, loss, method, steps=2000, replicas=16)
     yield bound_claim(
         "bound over all steps: minibatch BN least squares, diabetes, alpha 0, all rates", loss, method, run
     )
@@ -113,15 +113,13 @@ def _controls(settings):
         ("projected SGD, rate 0.1, alpha 0", noisy, bn.SGD(0.1, projected=True)),
     ):
         try:
-            run = bn.run(loss, method, steps=10**4, replicas=64, seed=settings.seed, engine=settings.engine)
+            run = workbench.run(settings, loss, method, steps=10**4, replicas=64)
         except DivergedError as error:
             yield judge.control(judge.diverged(label, "exponent", error))
             continue
         yield judge.control(exponent_claim(label, run, 0.0))
     small = bn.with_linear_noise(bn.rayleigh([0.0, 1.0, 1.5, 2.0]), sgd_runs.SIGMA)
-    slow = bn.run(
-        small, bn.SGD(0.3, projected=True), steps=10**6, replicas=16, seed=settings.seed, engine=settings.engine
-    )
+    slow = workbench.run(settings, small, bn.SGD(0.3, projected=True), steps=10**6, replicas=16)
     yield judge.control(bound_claim("bound, projected SGD, rate 0.3, alpha 0", small, bn.SGD(0.3), slow))
 
 

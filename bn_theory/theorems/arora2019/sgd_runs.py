@@ -10,13 +10,15 @@ import numpy as np
 import bn_theory as bn
 from bn_theory import predictions
 from bn_theory.dynamics import Power
+from bn_theory.theorems import workbench
+from bn_theory.theorems.statement import Settings
 
 SIGMA = 0.3
 """Noise level: small enough to relax early, large enough to outgrow the start's norm early (see ``outside_rate``)."""
 
 SIZE = 16
 SHORT, LONG = 10**5, 10**6
-REPLICAS = {SHORT: 128, LONG: 64}
+REPLICAS = {SHORT: 128, LONG: 32}
 """Replicas by length: either makes the statistical half-width of the gradient norm's exponent about 0.003."""
 
 PRECISION = 0.005
@@ -124,13 +126,12 @@ def length(eta: float, alpha: float) -> tuple[int, str | None]:
 @lru_cache(maxsize=64)
 def run(eta: float, alpha: float, steps: int, seed: int, engine: str):
     """One configuration; the record holds everything that is asked of it."""
-    return bn.run(
+    return workbench.run(
+        Settings(seed=seed, engine=engine),
         loss(),
         bn.SGD(eta, decay=alpha),
         steps=steps,
         replicas=plan(eta, alpha, steps).replicas,
-        seed=seed,
-        engine=engine,
     )
 
 

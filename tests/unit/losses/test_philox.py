@@ -73,6 +73,13 @@ class TestNoise:
         assert np.array_equal(draw(3, [17], 11, 37)[0], many[17])
         assert np.array_equal(draw(3, [200, 17], 11, 37), many[[200, 17]])
 
+    def test_several_steps_at_once(self, draw):
+        steps = [5, 0, 4, 5, 2**34 + 1]
+        many = draw(3, [4, 9], steps, 37, 2)
+        assert many.shape == (5, 2, 37)
+        for step, found in zip(steps, many, strict=True):
+            assert np.array_equal(found, draw(3, [4, 9], step, 37, 2))
+
     def test_coordinates_do_not_depend_on_the_dimension(self, draw):
         assert np.array_equal(draw(3, [4], 11, 100)[:, :33], draw(3, [4], 11, 33))
 
@@ -134,7 +141,7 @@ def test_normals_have_their_distribution():
 
 
 def test_uniform_numbers_are_never_zero_where_a_logarithm_follows():
-    u, v = philox.uniform_pairs(0, range(100), 0, 100, 0)
+    u, v = philox.uniform_pairs(0, range(100), [0, 1], 100, 0)
     assert u.min() > 0 and u.max() <= 1
     assert v.min() >= 0 and v.max() < 1
 
@@ -146,6 +153,11 @@ def test_integers_are_uniform():
     chi = np.sum((found - count / n) ** 2) / (count / n)
     # 6 degrees of freedom: above 39.6 with probability 5e-7
     assert chi < 39.6
+
+
+def test_integers_of_several_steps():
+    found = philox.integers(3, range(5), [4, 2], 7)
+    assert np.array_equal(found, [philox.integers(3, range(5), step, 7) for step in (4, 2)])
 
 
 def test_unit_starts():
