@@ -82,6 +82,8 @@ def run(
         raise InvalidInputError(f"steps must be below 2**47, not {steps}")
     if not isinstance(method, Method):
         raise InvalidInputError(f"method must come from bn.GD(...) or bn.SGD(...), not {method!r}")
+    if not all(hasattr(loss, name) for name in ("groups", "parameters", "evaluate", "draw")):
+        raise InvalidInputError(f"loss must be a bn.Loss or bn.ArrayLoss, not {loss!r}")
     method.check_targets((*loss.groups, *loss.parameters))
     replica_ids = _replicas(replicas)
     records, wanted = _records(record, steps)
@@ -129,8 +131,11 @@ def _records(record, steps):
         else:
             raise InvalidInputError(f"record must be 'log', 'all' or step numbers, not {record!r}")
     else:
-        chosen = np.asarray(record)
-        if chosen.ndim != 1 or chosen.size == 0 or not np.all(chosen == np.floor(chosen)):
+        try:
+            chosen = np.asarray(record, dtype=np.float64)  # exact below 2**53, and steps are below 2**47
+        except (TypeError, ValueError) as error:
+            raise InvalidInputError(f"record must be a sequence of whole step numbers, not {record!r}") from error
+        if chosen.ndim != 1 or chosen.size == 0 or not np.all(np.isfinite(chosen) & (chosen == np.floor(chosen))):
             raise InvalidInputError(f"record must be a sequence of whole step numbers, not {record!r}")
         chosen = np.unique(chosen.astype(np.int64))
         outside = chosen[(chosen < 0) | (chosen > steps)]
@@ -146,8 +151,8 @@ def _cases(loss, method, start):
         found[f"the learning rate of {target}"] = method.schedule(target).cases
     given = start if isinstance(start, dict) else {} if start is None else dict.fromkeys(loss.groups[:1], start)
     for name, value in given.items():
-        if name in loss.groups and np.ndim(value) == 3:
-            found[f"the start of {name}"] = np.shape(value)[0]
+        if name in loss.groups and (shape := _floats(name, value).shape)[2:]:
+            found[f"the start of {name}"] = shape[0]
     known = {k: v for k, v in found.items() if v is not None}
     known = {k: v for k, v in known.items() if not (k.startswith("the start") and v == 1)}
     if len(set(known.values())) > 1:
@@ -225,7 +230,9 @@ def _dataset(problem, trajectory: Trajectory, cases, engine, wanted):
     for name in ("norm2", "sum_step2"):
         array = np.where(dead[..., None], np.nan, getattr(trajectory, name))
         variables[name] = (("case", "replica", "step", "group"), array)
-    rates = np.stack([_rates_at(problem.method.schedule(g), records) for g in loss.groups], axis=-1)
+    shape = (problem.shape[0], len(records))
+    rates = [np.broadcast_to(_rates_at(problem.method.schedule(g), records), shape) for g in loss.groups]
+    rates = np.stack(rates, axis=-1)
     with np.errstate(divide="ignore"):
         effective = rates[:, None] / variables["norm2"][1]
     variables["effective_lr"] = (("case", "replica", "step", "group"), effective)
@@ -259,6 +266,7 @@ def _rates_at(schedule, records):
 def _attributes(problem, engine):
     return provenance() | {
         "loss": problem.loss.name,
+        "expression": str(getattr(problem.loss, "expression", "array functions")),
         "method": problem.method.name,
         "seed": problem.seed,
         "engine": engine,

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from bn_theory.dynamics.schedules import Constant, Power, Schedule
 from bn_theory.errors import InvalidInputError
 
@@ -101,6 +103,12 @@ def SGD(lr, *, decay=0.0, projected: bool = False) -> Method:
 
     if isinstance(decay, dict) and not isinstance(lr, dict):
         lr = {name: lr for name in decay} | {None: lr}
+    rates = lr if isinstance(lr, dict) else {None: lr}
+    decays = decay if isinstance(decay, dict) else dict.fromkeys(rates, decay)
+    if unknown := [name for name in decays if name not in rates]:
+        raise InvalidInputError(f"decay for {unknown}, but lr= has {list(rates)}; give each of them a learning rate")
+    if fixed := [name for name, rate in rates.items() if isinstance(rate, Schedule) and np.any(decays.get(name, 0))]:
+        raise InvalidInputError(f"decay for {fixed}, whose learning rate is a schedule already")
     schedules = _per_target(lr, make)
     prefix = "projected " if projected else ""
     return Method(schedules, True, projected, f"{prefix}SGD(lr={_short(lr)}, decay={_short(decay)})")

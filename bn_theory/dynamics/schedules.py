@@ -23,7 +23,10 @@ class Schedule(Protocol):
 
 
 def _rates(name, value, positive=True):
-    array = np.asarray(value, dtype=float)
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"{name} must be a number or one per case, not {value!r}") from error
     if array.ndim > 1 or array.size == 0:
         raise InvalidInputError(f"{name} must be a number or have shape (cases,), not {array.shape}")
     bad = ~np.isfinite(array) | ((array <= 0) if positive else (array < 0))

@@ -78,7 +78,7 @@ def advance({arguments}):
 
 _ARGUMENTS = (
     *("low", "high", "first", "last", "ending", "record", "case_of", "replica_of", "key0", "key1", "records"),
-    *("sums", "smallest", "grad_sum", "step_sum", "diverged", "out", "parameters", "zero"),
+    *("sums", "smallest", "grad_sum", "length_sum", "diverged", "out", "parameters", "zero"),
 )
 
 
@@ -134,13 +134,15 @@ def lower(loss, sampled: bool, projected: bool) -> Lowered:
         group = next(g for g in (*loss.groups, *coordinate_data) if axis_of[g] == axis_of[n])
         size = f"{'w' if group in loss.groups else 'd'}_{group}.shape[0]"
         put(2, f"blocks_{n} = ({size} + 31) // 32")
-        put(2, f"z_{n} = np.empty(blocks_{n} * 32)")
-        put(2, f"y_{n} = np.empty(blocks_{n} * 32)")
+        # Two buffers, of this step (z) and of the next (y). Signs are written as the bits of floats.
+        for letter, bits in (("z", "v"), ("y", "u")):
+            put(2, f"{bits}_{n} = np.empty(blocks_{n} * 32, dtype=np.uint64)")
+            put(2, f"{letter}_{n} = {bits}_{n}.view(np.float64)")
         if _signs(loss, n):
             put(2, f"words_{n} = np.empty((blocks_{n}, 4, TILE), dtype=np.uint64)")
             put(2, f"tile_{n} = -1")
 
-    def draw(level, step, target):
+    def draw(level, step):
         for stream, n in enumerate(loss.noises):
             if n not in noises:
                 continue
@@ -148,9 +150,9 @@ def lower(loss, sampled: bool, projected: bool) -> Lowered:
                 put(level, f"if ({step}) // (4 * TILE) != tile_{n}:")
                 put(level + 1, f"tile_{n} = ({step}) // (4 * TILE)")
                 put(level + 1, f"fill_words(words_{n}, tile_{n} * TILE, replica, {stream}, key0, key1)")
-                put(level, f"fill_signs({target}_{n}, words_{n}, {step})")
+                put(level, f"fill_signs(u_{n}, words_{n}, {step})")
             else:
-                put(level, f"fill_normals({target}_{n}, {step}, replica, {stream}, key0, key1)")
+                put(level, f"fill_normals(y_{n}, {step}, replica, {stream}, key0, key1)")
 
     axes = sorted(set(axis_of.values()))
 
@@ -186,12 +188,12 @@ def lower(loss, sampled: bool, projected: bool) -> Lowered:
 
     # The sums of the first step; later chunks find them where the last one left them.
     put(2, "if first == 0:")
-    draw(3, "0", "y")
+    draw(3, "0")
     clear(3)
     for axis in axes:
         loop(3, axis, lambda level, axis=axis: (read(level, axis), accumulate(level, axis, "y")))
     put(2, "else:")
-    draw(3, "first", "y")
+    draw(3, "first")
     carried = [f"n_{name}" for name in (*loss.groups, *(s.name for s in sums))]
     for i, name in enumerate(carried):
         put(3, f"{name} = sums[unit, {i}]")
@@ -200,7 +202,7 @@ def lower(loss, sampled: bool, projected: bool) -> Lowered:
     put(2, "lowest = smallest[unit]")
     put(2, "summed = grad_sum[unit]")
     for i, g in enumerate(loss.groups):
-        put(2, f"travelled_{g} = step_sum[unit, {i}]")
+        put(2, f"travelled_{g} = length_sum[unit, {i}]")
     put(2, "healthy = diverged[unit] < 0")
     put(2, "awaited = records[record] if record < records.shape[0] else -1")
     put(2, "for t in range(first, last + 1 if ending else last):")
@@ -211,6 +213,7 @@ def lower(loss, sampled: bool, projected: bool) -> Lowered:
         put(3, f"{s.name} = n_{s.name}")
     for n in noises:
         put(3, f"z_{n}, y_{n} = y_{n}, z_{n}")
+        put(3, f"v_{n}, u_{n} = u_{n}, v_{n}")
     put(3, f"value = {text(d.value)}")
     wanted = "FC" if sampled else "F"
     for c, e in d.coefficients.items():
@@ -228,7 +231,7 @@ def lower(loss, sampled: bool, projected: bool) -> Lowered:
         put(3, f"was_{p} = p_{p}")
         put(3, f"p_{p} -= rate_{p} * step_{p}")
     if noises:
-        draw(3, "t + 1", "y")
+        draw(3, "t + 1")
     for g in loss.groups:
         put(3, f"full2_{g} = 0.0")
         if sampled:
@@ -296,7 +299,7 @@ def lower(loss, sampled: bool, projected: bool) -> Lowered:
     put(2, "smallest[unit] = lowest")
     put(2, "grad_sum[unit] = summed")
     for i, g in enumerate(loss.groups):
-        put(2, f"step_sum[unit, {i}] = travelled_{g}")
+        put(2, f"length_sum[unit, {i}] = travelled_{g}")
     for i, name in enumerate(carried):
         put(2, f"sums[unit, {i}] = {name}")
     for i, p in enumerate(loss.parameters):

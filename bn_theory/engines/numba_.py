@@ -14,8 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from bn_theory.engines import numba_noise, subnormal
 from bn_theory.engines.lowering import lower
 from bn_theory.engines.problem import Problem, Trajectory
+from bn_theory.losses import philox
 from bn_theory.losses.philox import seed_words
 
 _TABLE = 2**21  # learning rates held at once (16 MiB), so that memory does not grow with the steps
@@ -111,7 +113,9 @@ def cache_folder() -> Path:
 @lru_cache(maxsize=256)
 def _compiled(source: str):
     """The compiled ``advance`` of a source; its file is named by its hash and written whole or not at all."""
-    name = "bn_theory_loop_" + hashlib.sha256(source.encode()).hexdigest()[:24]
+    # What is compiled into the loop from elsewhere: numba does not look into other files for changes.
+    inlined = b"".join(Path(module.__file__).read_bytes() for module in (numba_noise, subnormal, philox))
+    name = "bn_theory_loop_" + hashlib.sha256(source.encode() + inlined).hexdigest()[:24]
     path = cache_folder() / f"{name}.py"
     if not path.exists():
         handle, draft = tempfile.mkstemp(dir=path.parent, suffix=".draft")

@@ -13,7 +13,8 @@ TILE = 16
 _M0, _M1 = np.uint64(MULTIPLIERS[0]), np.uint64(MULTIPLIERS[1])
 _W0, _W1 = np.uint64(WEYL[0]), np.uint64(WEYL[1])
 _LOW, _32, _16 = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(16)
-_21, _11, _1 = np.uint64(21), np.uint64(11), np.uint64(1)
+_21, _11 = np.uint64(21), np.uint64(11)
+_ONE, _SIGN = np.uint64(0x3FF0000000000000), np.uint64(0x8000000000000000)
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -45,13 +46,13 @@ def fill_words(words, number, replica, stream, key0, key1):
 
 
 @njit(nogil=True, cache=True)
-def fill_signs(z, words, step):
-    """The signs of one step from its words."""
+def fill_signs(bits, words, step):
+    """The signs of one step from its words, as the bits of floats: 1.0 with the word's bit as its sign."""
     q = (step // 4) % TILE
     for block in range(words.shape[0]):
-        word = np.int64(words[block, step % 4, q])
+        word = words[block, step % 4, q]
         for i in range(32):
-            z[block * 32 + i] = 1.0 - 2.0 * ((word >> i) & 1)
+            bits[block * 32 + i] = _ONE | ((word << np.uint64(63 - i)) & _SIGN)
 
 
 @njit(nogil=True, cache=True)

@@ -12,6 +12,11 @@ from bn_theory.losses.facts import Blocks, Facts, Minimum
 from bn_theory.losses.families import bn_blocks, centred_moments, finite_array
 
 
+def _each(matrix, x):
+    """``matrix @ x`` for every leading axis by itself: one product for all of them would round by their number."""
+    return (matrix @ x[..., None])[..., 0]
+
+
 def rayleigh_dense_noise(eigenvalues, covariance) -> ArrayLoss:
     """A Rayleigh quotient with gradient noise of any covariance, ``+ <B z, w>/|w|`` with ``B B^T = covariance``.
 
@@ -44,14 +49,14 @@ def rayleigh_dense_noise(eigenvalues, covariance) -> ArrayLoss:
         xp, norm2, quotient = parts(w)
         result = quotient[..., 0] / 2
         if sample is not None:
-            result = result + xp.sum((sample @ xp.asarray(root).T) * w, axis=-1) / xp.sqrt(norm2[..., 0])
+            result = result + xp.sum(_each(xp.asarray(root), sample) * w, axis=-1) / xp.sqrt(norm2[..., 0])
         return result
 
     def grad(w, sample):
         xp, norm2, quotient = parts(w)
         result = (xp.asarray(a) - quotient) * w / norm2
         if sample is not None:
-            push = sample @ xp.asarray(root).T
+            push = _each(xp.asarray(root), sample)
             along = xp.sum(push * w, axis=-1, keepdims=True) / norm2
             result = result + (push - along * w) / xp.sqrt(norm2)
         return result
@@ -110,7 +115,7 @@ def minibatch_least_squares_bn(X, y, parts: int = 4, seed: int = 0) -> ArrayLoss
         w, gamma = state["w"], state["gamma"]
         xp = array_namespace(w)
         C, b, c = choose(xp, sample)
-        Cw = (C @ w[..., None])[..., 0]
+        Cw = _each(C, w)
         deviation = xp.sqrt(xp.sum(w * Cw, axis=-1))
         correlation = xp.sum(b * w, axis=-1) / deviation
         return xp, gamma, b, c, Cw, deviation, correlation
@@ -186,9 +191,9 @@ def bn_neuron_logistic(X, labels) -> ArrayLoss:
     def forward(state):
         w = state["w"]
         xp = array_namespace(w)
-        Cw = w @ xp.asarray(covariance)
+        Cw = _each(xp.asarray(covariance), w)
         deviation = xp.sqrt(xp.sum(w * Cw, axis=-1))
-        unit = (w @ xp.asarray(centred).T) / deviation[..., None]
+        unit = _each(xp.asarray(centred), w) / deviation[..., None]
         margin = xp.asarray(labels) * (state["gamma"][..., None] * unit + state["beta"][..., None])
         return xp, Cw, deviation, unit, margin
 
@@ -201,7 +206,7 @@ def bn_neuron_logistic(X, labels) -> ArrayLoss:
         xp, Cw, deviation, unit, margin = forward(state)
         # d/dlogit = -label * sigmoid(-margin), by tanh so that nothing overflows
         slope = -xp.asarray(labels) * (1 - xp.tanh(margin / 2)) / 2 / n
-        pull = slope @ xp.asarray(centred) / deviation[..., None]
+        pull = _each(xp.asarray(centred).T, slope) / deviation[..., None]
         along = xp.sum(slope * unit, axis=-1)
         radial = (along / deviation**2)[..., None] * Cw
         return {

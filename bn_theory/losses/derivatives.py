@@ -42,6 +42,11 @@ class Derivatives:
     parameter_sample: dict
 
 
+def _slope(expression, symbol):
+    """The derivative away from kinks, where that of a sign is 0."""
+    return sympy.diff(expression, symbol).replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
+
+
 @lru_cache(maxsize=256)
 def _differentiate(phi, full, clean, noisy, groups, parameters):
     sums = dict(clean + noisy)
@@ -49,16 +54,16 @@ def _differentiate(phi, full, clean, noisy, groups, parameters):
     for letter, outer, terms in (("F", full, clean), ("C", phi, clean + noisy)):
         names = {}
         for s, _ in terms:
-            derivative = sympy.diff(outer, s)
+            derivative = _slope(outer, s)
             if derivative != 0:
                 names[s] = sympy.Symbol(f"{letter}_{s.name}", real=True)
                 coefficients[names[s]] = derivative
-        gradients.append({w.name: sum(names[s] * sympy.diff(e, w) for s, e in terms if s in names) for w in groups})
+        gradients.append({w.name: sum(names[s] * _slope(e, w) for s, e in terms if s in names) for w in groups})
         per_parameter = {}
         for p in parameters:
-            gradient = sympy.diff(outer, p)
+            gradient = _slope(outer, p)
             for s, e in terms:
-                slope = sympy.diff(e, p)
+                slope = _slope(e, p)
                 if s in names and slope != 0:
                     extra = sympy.Symbol(f"T_{s.name}_{p.name}", real=True)
                     sums[extra] = slope
@@ -82,7 +87,7 @@ def differentiate(reduced: Reduced, groups: tuple[Weights, ...], parameters: tup
 
 @lru_cache(maxsize=1024)
 def _function(arguments, expressions):
-    return sympy.lambdify(arguments, list(expressions), modules="numpy", cse=True)
+    return sympy.lambdify(arguments, list(expressions), modules="scipy", cse=True)
 
 
 def _apply(expressions, values):
@@ -125,5 +130,12 @@ def evaluate(derivatives: Derivatives, symbols, arrays, sampled=True):
         (derivatives.full, derivatives.parameter_full),
         (derivatives.sample, derivatives.parameter_sample),
     )[: 2 if sampled else 1]:
-        gradients.append(_apply(per_group, wide) | _apply(per_parameter, values))
+        found = _apply(per_group, wide)
+        for name, gradient in found.items():
+            # A slope that is constant over the coordinates, or zero, comes without their axis.
+            if np.shape(gradient)[-1:] != (d := np.shape(arrays[name])[-1:]):
+                found[name] = np.broadcast_to(
+                    gradient, np.broadcast_shapes(np.shape(gradient), d, (*np.shape(value), 1))
+                )
+        gradients.append(found | _apply(per_parameter, values))
     return value, gradients[0], gradients[1] if sampled else None

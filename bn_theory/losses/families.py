@@ -50,7 +50,7 @@ def rayleigh(eigenvalues) -> Loss:
     w, c = weights("w"), data("a")
     low, high = a.min(axis=-1), a.max(axis=-1)
     minimum = None
-    if a.ndim == 1:
+    if a.ndim == 1 and np.sum(a == low) == 1:
         minimum = Minimum(hessian=np.diag(np.delete(a - low, np.argmin(a))))
     facts = Facts(
         infimum=_plain(low / 2),
@@ -165,7 +165,11 @@ def centred_moments(X, y):
     scaled = np.linalg.svd(x / np.linalg.norm(x, axis=0), compute_uv=False)
     if scaled[-1] <= max(n, d) * np.finfo(float).eps * scaled[0]:
         raise InvalidInputError(f"the {d} columns of X depend on each other (rank below {d}); drop some")
-    return x.T @ x / n, x.T @ t / n, float(t @ t / n / 2)
+    covariance = x.T @ x / n
+    spectrum = np.linalg.eigvalsh(covariance)
+    if spectrum[0] <= d * np.finfo(float).eps * spectrum[-1]:
+        raise InvalidInputError("the columns of X differ too much in scale for float64; standardise them first")
+    return covariance, x.T @ t / n, float(t @ t / n / 2)
 
 
 def least_squares_bn(X, y) -> Loss:
@@ -246,6 +250,8 @@ def with_linear_noise(loss: Loss, sigma, kind: str = "rademacher") -> Loss:
 
 
 def _noisy(loss, sigma, kind, normalised):
+    if "sigma" in loss.symbols:
+        raise LossError(f"{loss.name} uses the name 'sigma' itself; rename it before noise is added")
     expression, factor = loss.expression, data("sigma")
     for g in loss.groups:
         w = loss.symbols[g]

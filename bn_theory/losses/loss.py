@@ -67,7 +67,10 @@ class Loss:
         cases = {}
         arrays = {}
         for name, symbol in wanted.items():
-            array = np.array(given[name], dtype=np.float64, order="C")
+            try:
+                array = np.array(given[name], dtype=np.float64, order="C")
+            except (TypeError, ValueError) as error:
+                raise LossError(f"data {name!r} are not an array of numbers: {given[name]!r}") from error
             if not np.all(np.isfinite(array)):
                 where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
                 raise LossError(f"data {name!r} must be finite; entry {where} is {array[where]}")
@@ -223,10 +226,15 @@ class Loss:
         sizes = {axis: dimensions[n] for axis in self.reduced.axes for n in axis if n in dimensions}
         for axis, d in sizes.items():
             for n in axis:
-                if (known := dimensions.get(n, self.dimensions.get(n))) not in (None, d):
+                known = self.dimensions.get(n)
+                if known is None:
+                    known = dimensions.get(n)
+                if known not in (None, d):
                     raise InvalidInputError(f"{n!r} has {known} coordinates where {', '.join(axis)} have {d}")
         other = self.replace()
-        other.dimensions = {n: sizes[axis] for axis in self.reduced.axes for n in axis if n in self.dimensions}
+        other.dimensions = {
+            n: sizes.get(axis, self.dimensions[n]) for axis in self.reduced.axes for n in axis if n in self.dimensions
+        }
         return other
 
     def draw(self, seed: int, replicas, steps):

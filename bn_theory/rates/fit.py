@@ -125,10 +125,10 @@ def fit_exponent(
         >>> fit = fit_exponent(t, 3 * t**-0.5)
         >>> print(f"{fit.exponent:.6f} {fit.amplitude:.6f} {fit.model}")
         -0.500000 3.000000 pure
-        >>> rng = np.random.default_rng(0)
+        >>> rng = np.random.default_rng(1)
         >>> y = 3 * t**-0.5 * rng.chisquare(15, size=(64, 40)) / 15
         >>> fit = fit_exponent(t, y)
-        >>> fit.interval[0] < -0.5 < fit.interval[1] and fit.half_width < 0.02
+        >>> fit.interval[0] < -0.5 < fit.interval[1] and fit.half_width < 0.01
         True
     """
     _known("statistic", statistic, STATISTICS)

@@ -25,6 +25,8 @@ STYLES = (
     ("#E69F00", (0, (3, 3))),
 )
 MOST = len(STYLES)
+HEADROOM = 1e3
+"""How far above its start a diverging curve is followed."""
 
 
 def need_matplotlib() -> None:
@@ -185,7 +187,7 @@ def auto_tuning(run, labels, *, threshold=None, title: str = "", evidence=()):
     bottom.set_xlabel("step $t + 1$   (all quantities dimensionless)")
     replicas = run.sizes["replica"]
     note = f"median and central 90 % of {replicas} starts" if replicas > 1 else None
-    top.legend(frameon=False, fontsize=8, title=note, title_fontsize=8, loc="lower left")
+    _legend(top, "lower left", title=note)
     return figure
 
 
@@ -219,9 +221,9 @@ def running_minimum(t, smallest, bounds, labels, *, title: str = "", evidence=()
         if y.shape != measured.shape:
             raise InvalidInputError(f"{name!r} has shape {y.shape}, but the minimum has {measured.shape}")
     labels = _labels(labels, len(measured), most=None)
-    columns = 3
-    rows = math.ceil((len(labels) + 1) / columns)  # one place for the legend
-    figure = Figure(figsize=(7.2, 0.7 + 2.2 * rows), dpi=DPI, layout="constrained")
+    columns = min(3, len(labels))
+    rows = math.ceil(len(labels) / columns)
+    figure = Figure(figsize=(7.2, 1.1 + 2.1 * rows), dpi=DPI, layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for case, (axes, label) in enumerate(zip(grid, labels, strict=False)):
         for (name, y), style in zip(curves.items(), STYLES, strict=False):
@@ -238,11 +240,8 @@ def running_minimum(t, smallest, bounds, labels, *, title: str = "", evidence=()
     for axes in grid[len(labels) :]:
         axes.set_axis_off()
     replicas = measured.shape[1]
-    note = f"median; band: all {replicas} starts\n(dimensionless)" if replicas > 1 else "(dimensionless)"
-    handles = grid[0].get_legend_handles_labels()
-    grid[len(labels)].legend(
-        *handles, loc="center", frameon=False, fontsize=9, title=note, title_fontsize=8, handlelength=3.5
-    )
+    note = f"lines: median, bands: all {replicas} starts; dimensionless" if replicas > 1 else "dimensionless"
+    _legend(figure, "outside lower center", grid[0].get_legend_handles_labels(), title=note, ncols=len(curves))
     _heading(figure, title, evidence)
     return figure
 
@@ -278,15 +277,16 @@ def one_run(t, grad_norm2, local, picks, predicted: float, *, title: str = "", e
         centre, slope = local.t[pick], local.value[pick] / 2
         height = np.exp(np.interp(np.log(centre), np.log(t), np.log(norm)))
         line = centre * np.geomspace(0.2, 5, 2)
-        top.plot(line, height * (line / centre) ** slope, color=color, linestyle=dash, linewidth=1.8)
-        # the run is drawn over its tangents, so the mark carries the label
-        top.plot(centre, height, mark, color=color, markersize=6, label=f"slope {slope:.2f}")
+        look = {"color": color, "linestyle": dash, "linewidth": 1.8}
+        top.plot(line, height * (line / centre) ** slope, **look)
+        top.plot(centre, height, mark, color=color, markersize=6)
+        top.plot([], [], marker=mark, label=f"slope {slope:.2f}", **look)
         bottom.plot(centre, slope, mark, color=color, markersize=6)
     bottom.axhline(predicted, color=GREY, linewidth=1.0, linestyle=(0, (4, 2)), label=f"exponent {predicted:g}")
     top.set(xscale="log", yscale="log", xlim=(t[0], t[-1]), ylabel=r"gradient norm $|\nabla L(V_t)|$")
     bottom.set(ylabel="local exponent", xlabel="step $t$   (all quantities dimensionless)")
-    top.legend(frameon=False, fontsize=8, loc="lower left")
-    bottom.legend(frameon=False, fontsize=8, loc="lower left")
+    _legend(top, "lower left")
+    _legend(bottom, "lower left")
     return figure
 
 
@@ -339,8 +339,8 @@ def envelope(values, found, predicted, tolerance, *, exponent: float = -0.5, tit
     top.set_ylabel(r"$\min_{t<T}\,|\nabla L_\lambda| \,/\, \sqrt{\Delta_\lambda}$")
     middle.set_ylabel("local exponent")
     bottom.set(ylabel="measured/predicted\nsquared amplitude", xlabel="steps $T$   (all quantities dimensionless)")
-    top.legend(frameon=False, fontsize=8, loc="lower left")
-    bottom.legend(frameon=False, fontsize=8, loc="lower right", ncols=2)
+    _legend(top, "lower left")
+    _legend(bottom, "lower right", ncols=2)
     return figure
 
 
@@ -390,7 +390,9 @@ def known_exponents(
             axes.axvspan(*window, color=GREY, alpha=0.1, linewidth=0)
     top.set(xscale="log", yscale="log", xlim=(t[0], t[-1]), ylabel=r"gradient norm $|\nabla L(V_t)|$")
     bottom.set(ylabel="local exponent", xlabel="step $t$   (all quantities dimensionless; shaded: the fitted window)")
-    top.legend(frameon=False, fontsize=8, loc="lower left", handlelength=3.5)
+    # before the norm has settled a local exponent can be anything: the levels set the range
+    bottom.set_ylim(min(predicted) - 0.25, max(0.0, *predicted) + 0.05)
+    _legend(figure, "outside lower center", top.get_legend_handles_labels(), ncols=len(rates))
     return figure
 
 
@@ -398,7 +400,7 @@ def contrast(panels, *, title: str = "", evidence=()):
     """The same quantity of several methods side by side, one panel for each setting.
 
     Lines are medians over the replicas and bands go from the smallest to the largest. A curve that leaves the finite
-    numbers ends in a cross.
+    numbers leaves the figure, which ends a few decades above the starts, and is marked there.
 
     Args:
         panels: ``{setting: {label: (t, grad_norm2)}}`` with ``t`` of shape ``(records,)``, positive, and
@@ -419,7 +421,7 @@ def contrast(panels, *, title: str = "", evidence=()):
         raise InvalidInputError("contrast needs at least one setting, and a curve in each")
     figure = Figure(figsize=(7.2, 4.2), dpi=DPI, layout="constrained")
     grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False).ravel()
-    start = []
+    low, high = [], []
     for axes, (setting, curves) in zip(grid, panels.items(), strict=True):
         for (label, (t, y)), style in zip(curves.items(), STYLES, strict=False):
             t, y = np.asarray(t, dtype=float), np.asarray(y, dtype=float)
@@ -429,16 +431,22 @@ def contrast(panels, *, title: str = "", evidence=()):
             if not np.any(alive):
                 raise InvalidInputError(f"{label!r} is nowhere finite")
             norm = np.sqrt(y[:, alive])
-            start.append(np.median(norm[:, 0]))
             _median(axes, t[alive], norm, style, label, ends=(0.0, 1.0))
+            low.append(np.median(norm, axis=0).min())
+            high.append(np.median(norm[:, 0]))
             if not np.all(alive):
-                axes.plot(t[alive][-1], np.median(norm[:, -1]), "x", color=style[0], markersize=8, clip_on=False)
+                # beside the curve, where it is steep; the upper margin is in the panel's own coordinates
+                steep = t[alive][np.argmax(np.median(norm, axis=0) > HEADROOM * high[-1])]
+                place = {"transform": axes.get_xaxis_transform(), "ha": "right", "va": "top", "fontsize": 8}
+                axes.text(steep, 0.97, "diverges ", color=style[0], **place)
         axes.set(xscale="log", yscale="log")
         axes.set_title(setting, fontsize=9)
         axes.set_xlabel("step $t$")
         axes.grid(True, which="major", color="0.9")
+    grid[0].set_ylim(min(low) / 3, 2 * HEADROOM * max(high))
     grid[0].set_ylabel(r"gradient norm $|\nabla L|$ (dimensionless)")
-    figure.legend(*grid[0].get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center", ncols=3)
+    handles = grid[0].get_legend_handles_labels()
+    _legend(figure, "outside lower center", handles, ncols=len(handles[0]))
     _heading(figure, title, evidence)
     return figure
 
@@ -462,6 +470,14 @@ def _stack(heights, height, title, evidence):
         axes.grid(True, which="major", color="0.9")
     _heading(figure, title, evidence)
     return figure, grid
+
+
+def _legend(where, loc, handles=(), **options):
+    """A legend whose dashes can be read and whose background hides the curves that it lies on."""
+    look = {"fontsize": 8, "title_fontsize": 8, "handlelength": 3.5, "edgecolor": "none", "framealpha": 0.9}
+    legend = where.legend(*handles, loc=loc, **look, **options)
+    legend.set_alignment("left")
+    return legend
 
 
 def _heading(figure, title, evidence):

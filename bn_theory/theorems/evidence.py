@@ -91,7 +91,6 @@ def exponent(name: str, interval, predicted: float, tolerance: float, half_width
     """
     low, high = map(float, interval)
     measured = (low + high) / 2
-    # Ends that meet the tolerance exactly must not fail by the rounding of the comparison itself.
     inside = predicted - tolerance <= low and high <= predicted + tolerance
     apart = low > predicted + tolerance or high < predicted - tolerance
     narrow = (high - low) / 2 <= half_width
@@ -103,7 +102,8 @@ def exponent(name: str, interval, predicted: float, tolerance: float, half_width
 def at_least_as_fast(name: str, interval, predicted: float, tolerance: float, **details) -> Evidence:
     """A one-sided exponent: decay not slower than ``t**predicted`` (exponents of decay are negative)."""
     low, high = map(float, interval)
-    verdict = SUPPORTED if high <= predicted + tolerance else INCONCLUSIVE if low <= predicted else CONTRADICTED
+    limit = predicted + tolerance
+    verdict = CONTRADICTED if low > limit else SUPPORTED if high <= limit else INCONCLUSIVE
     return Evidence(
         name,
         "exponent",
@@ -131,14 +131,20 @@ def amplitude(name: str, interval, tolerance: float, **details) -> Evidence:
     return Evidence(name, "amplitude", verdict, (low + high) / 2, 1.0, (low, high), tolerance, details=details)
 
 
-def no_power_law(name: str, predicted: float, error: NoPowerLawError) -> Evidence:
+def no_power_law(name: str, predicted: float, error: NoPowerLawError, one_sided: bool = False) -> Evidence:
     """The verdict on a claimed power law where the fit refused.
 
-    A plateau or a divergence contradicts decay at any rate; a trace that is too short or has reached the
-    rounding floor decides nothing.
+    A plateau contradicts decay at any rate. Exponential decay contradicts one exponent, and supports "not slower
+    than"; so does a trace that has fallen to the rounding floor. One that is too short decides nothing.
     """
-    verdict = CONTRADICTED if error.reason in ("plateau", "exponential") else INCONCLUSIVE
-    return Evidence(name, "exponent", verdict, None, predicted, details={"refused": error.reason, "why": str(error)})
+    if error.reason == "plateau":
+        verdict = CONTRADICTED
+    elif one_sided and error.reason in ("exponential", "rounding_floor"):
+        verdict = SUPPORTED
+    else:
+        verdict = CONTRADICTED if error.reason == "exponential" else INCONCLUSIVE
+    details = {"refused": error.reason, "why": str(error)} | ({"sided": "one"} if one_sided else {})
+    return Evidence(name, "exponent", verdict, None, predicted, details=details)
 
 
 def diverged(name: str, kind: str, error) -> Evidence:

@@ -25,7 +25,7 @@ def test_signs(seed, replica):
         for step in STEPS:
             first = step // (4 * numba_noise.TILE) * numba_noise.TILE
             numba_noise.fill_words(words, first, replica, stream, *key(seed))
-            numba_noise.fill_signs(z, words, step)
+            numba_noise.fill_signs(z.view(np.uint64), words, step)
             assert np.array_equal(z, philox.signs(seed, [replica], step, 32 * blocks, stream)[0])
 
 

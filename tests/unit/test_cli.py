@@ -11,6 +11,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+import proofs_check
 from bn_theory import cli
 from bn_theory.cli import extras
 from bn_theory.errors import InvalidInputError, MissingExtraError
@@ -79,12 +80,12 @@ def statements(monkeypatch):
                 f"Title of {slug}",
                 Source("A paper", "Theorem 1", "paper"),
                 found,
-                Proof,
                 extra,
             )
             for slug, found in named.items()
         }
         monkeypatch.setattr(registry, "SLUGS", tuple(table))
+        monkeypatch.setattr(proofs_check, "prove", lambda slug: Proof())
         monkeypatch.setattr(registry, "statement", lambda slug: table[slug])
 
     return install
@@ -224,10 +225,11 @@ def test_prove_of_an_unknown_slug_names_the_nearest(call):
 def test_a_proof_that_does_not_check_exits_1(call, monkeypatch):
     from proofs_check.proof import ProofError
 
-    def prove():
+    def prove(slug):
         raise ProofError("x is left over", step="first")
 
-    broken = Statement("p.one", "Title", Source("A paper", "Theorem 1", "paper"), supported, prove)
+    broken = Statement("p.one", "Title", Source("A paper", "Theorem 1", "paper"), supported)
+    monkeypatch.setattr(proofs_check, "prove", prove)
     monkeypatch.setattr(registry, "statement", lambda slug: broken)
     code, out, err = call("prove", "p.one")
     assert (code, out) == (1, "")

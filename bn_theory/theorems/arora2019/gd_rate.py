@@ -93,10 +93,7 @@ def one_sided_claim(name, dataset, case=None):
     try:
         fit = fit_exponent(t[1:], y[0, 1:], statistic="running_min")
     except NoPowerLawError as error:
-        if error.reason in ("exponential", "rounding_floor"):  # faster than any power, down to rounding
-            details = {"refused": error.reason}
-            return judge.Evidence(name, "exponent", judge.SUPPORTED, None, RATE, details={"sided": "one"} | details)
-        return judge.no_power_law(name, RATE, error)
+        return judge.no_power_law(name, RATE, error, one_sided=True)
     return judge.at_least_as_fast(name, tuple(x / 2 for x in fit.interval), RATE, ENVELOPE_TOLERANCE, law=fit.model)
 
 

@@ -27,7 +27,7 @@ def exponent_claim(name, dataset, alpha, predicted=RATE, low=None, statistic="me
     try:
         fit = fit_exponent(t, y, model=model, log_power=log_power, min_decades=DECADES, statistic=statistic)
     except NoPowerLawError as error:
-        return judge.no_power_law(name, predicted, error)
+        return judge.no_power_law(name, predicted, error, one_sided=statistic == "running_min")
     interval = tuple(x / 2 for x in fit.interval)
     facts = {"law": fit.model, "stat": fit.stat / 2, "sys": fit.sys / 2, "window": list(fit.window)}
     if statistic == "running_min":

@@ -77,7 +77,7 @@ def test_non_finite_numbers_can_be_read_back(x):
 
 
 def made(slug="paper.one"):
-    return Statement(slug, "A title", Source("A paper", "Theorem 1", "paper"), lambda _: (), lambda: None)
+    return Statement(slug, "A title", Source("A paper", "Theorem 1", "paper"), lambda _: ())
 
 
 def verification():

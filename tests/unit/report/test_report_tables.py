@@ -14,7 +14,7 @@ from bn_theory.theorems.statement import Result, Settings, Source, Statement
 
 
 def made(slug):
-    return Statement(slug, f"Title of {slug}", Source("A paper", "Theorem 1", "paper"), lambda _: (), lambda: None)
+    return Statement(slug, f"Title of {slug}", Source("A paper", "Theorem 1", "paper"), lambda _: ())
 
 
 def verification():
