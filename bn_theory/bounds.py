@@ -55,6 +55,8 @@ def descent(grad_w2, norm2, grad_g2, lr, lr_g, K, parameter_curvature, c: float 
 
     ``- sum_i eta_i |grad_{w_i}|^2 (1 - K_i eta_i/(2 G_i)) - eta_g |grad_g|^2 (1 - (1 + c) L_g eta_g/2)``.
 
+    It holds on the set of ``(V; g)`` for which the curvatures were taken (see ``Blocks.largest_parameter_rate``).
+
     Args:
         grad_w2: ``{i: |grad_{w_i} L(w)|^2}`` at the iterate itself (not at unit norm).
         norm2: ``{i: G_i}``. grad_g2: ``|grad_g L|^2`` (0 without parameters).
@@ -88,6 +90,8 @@ def largest_growth(k, delta):
     1.4475421606
     """
     k, delta = np.broadcast_arrays(np.asarray(k, dtype=float), np.asarray(delta, dtype=float))
+    # Without curvature k = 0 and x = delta; a larger k gives a larger root, so that it is still a bound.
+    k = np.maximum(k, np.finfo(float).tiny ** 0.5)
     q = 1 / k - 1
     u = np.maximum(delta / k + (q - np.log1p(q)), 0.0)
     x = (k - 1) + k * (u + np.sqrt(2 * u))
@@ -133,7 +137,8 @@ class GDBound:
         terms: ``{i: GroupTerms}``.
         excess: ``Delta``.
         norm2: ``{i: Gbar_i}``, bound on every ``G_{i,t}``, independent of t.
-        numerator: ``min_{t<T} |grad L(V_t; g_t)|^2 <= numerator/T``.
+        numerator: ``sum_{t<T} |grad L(V_t; g_t)|^2 <= numerator`` for every T, so the minimum is at most
+            ``numerator/T``.
         lr_g, c_g: parameter rate and split; ``None`` without parameters.
     """
 
@@ -149,7 +154,7 @@ class GDBound:
         return self.numerator[..., None] / np.asarray(steps, dtype=float)
 
     def a_posteriori(self, norm2_end, steps):
-        """The same with the measured ``{i: G_{i,T}}`` (shape ``(..., records)``) in place of ``Gbar_i``.
+        """With the measured ``{i: G_{i,T}}`` (shape ``(..., records)``) in place of ``Gbar_i`` and of the minima:
 
         ``(1/T) [ sum_i (G_T^2 - G_0^2)/(2 eta^2) + (Delta - sum_i phi_i(G_T))/(c_g eta_g) ]``
         """
@@ -173,8 +178,10 @@ def gd_bound(blocks: Blocks, norm2_start, lr, excess, lr_g=None, c: float = SPLI
 
     so ``G_{i,T} <= Gbar_i``, the larger root of ``phi_i(G) = Delta - sum_{j != i} min phi_j``, and
 
-        min_{t<T} |grad L(V_t; g_t)|^2
-            <= (1/T) [ sum_i (Gbar_i^2 - G_{i,0}^2)/(2 eta_i^2) + (Delta - sum_i min phi_i)/(c_g eta_g) ].
+        sum_{t<T} |grad L(V_t; g_t)|^2
+            <= sum_i (Gbar_i^2 - G_{i,0}^2)/(2 eta_i^2) + (Delta - sum_i min phi_i)/(c_g eta_g)
+
+    for every T, the right side being independent of it; the minimum over ``t < T`` is at most 1/T of that.
 
     Args:
         blocks: Hessian-block constants; ``C_i`` is its sharper gradient bound where given, else ``L_ii``.
@@ -184,15 +191,16 @@ def gd_bound(blocks: Blocks, norm2_start, lr, excess, lr_g=None, c: float = SPLI
         c, c_g: splits in (0, 1).
 
     Raises:
-        OutsideAssumptionsError: ``eta_g > 2 (1 - c_g)/((1 + c) L_g)``.
-        InvalidInputError: a split outside (0, 1), a negative excess.
+        OutsideAssumptionsError: ``eta_g`` above ``2 (1 - c_g)/((1 + c) L_g)`` or above the rate up to which the
+            constants hold along a run.
+        InvalidInputError: a split outside (0, 1), a negative excess, a norm or rate that is not positive, a group
+            of the constants without its norm or rate.
 
     Source: Arora, Li, Lyu (ICLR 2019), rate for gradient descent; constants derived in this package.
     """
     groups = tuple(norm2_start)
-    excess = np.asarray(excess, dtype=float)
-    if np.any(excess < 0):
-        raise InvalidInputError(f"L_0 - inf L must be >= 0, not {excess.min()}; is the infimum right?")
+    _check_groups(blocks, norm2_start, lr)
+    excess = _excess(excess)
     if not 0 < c_g < 1:
         raise InvalidInputError(f"c_g must lie in (0, 1), not {c_g}")
     if blocks.parameter is not None:
@@ -200,14 +208,14 @@ def gd_bound(blocks: Blocks, norm2_start, lr, excess, lr_g=None, c: float = SPLI
             raise InvalidInputError("the loss has scalar parameters: give their rate lr_g")
         lr_g = np.asarray(lr_g, dtype=float)
         largest = largest_parameter_rate(blocks, c, c_g)
-        if np.any(lr_g > largest):
-            raise OutsideAssumptionsError(f"parameter rate {lr_g.max()} is above 2(1-c_g)/((1+c)L_g) = {largest:.4g}")
+        if not np.all((lr_g > 0) & (lr_g <= largest)):
+            raise OutsideAssumptionsError(f"parameter rate {lr_g} must be positive and at most {largest:.4g}")
     else:
         lr_g = None
     K = curvatures(blocks, groups, c)
     terms = {}
     for i in groups:
-        G, eta = np.asarray(norm2_start[i], dtype=float), np.asarray(lr[i], dtype=float)
+        G, eta = _positive(f"norm2_start[{i!r}]", norm2_start[i]), _positive(f"lr[{i!r}]", lr[i])
         rho = log_ratio_factor((per_case(blocks.gradient_bound(i)) * eta / G) ** 2)
         terms[i] = GroupTerms(G, eta, K[i] * rho / 2)
     slack = sum(t.minimum for t in terms.values())
@@ -222,8 +230,30 @@ def gd_bound(blocks: Blocks, norm2_start, lr, excess, lr_g=None, c: float = SPLI
 
 
 def largest_parameter_rate(blocks: Blocks, c: float = SPLIT, c_g: float = SPLIT) -> float:
-    """``2 (1 - c_g)/((1 + c) L_g)``: the parameter rates that the GD theorem admits."""
-    return 2 * (1 - c_g) / ((1 + c) * blocks.parameter)
+    """The parameter rates that the GD theorem admits: up to ``2 (1 - c_g)/((1 + c) L_g)``, and within the constants."""
+    return min(2 * (1 - c_g) / ((1 + c) * blocks.parameter), blocks.largest_parameter_rate)
+
+
+def _positive(name, value):
+    array = np.asarray(value, dtype=float)
+    if not np.all(np.isfinite(array) & (array > 0)):
+        raise InvalidInputError(f"{name} must be finite and > 0, not {value}")
+    return array
+
+
+def _excess(value):
+    array = np.asarray(value, dtype=float)
+    if not np.all(array >= 0):
+        raise InvalidInputError(f"L_0 - inf L must be >= 0, not {np.min(array)}; is the infimum right?")
+    return array
+
+
+def _check_groups(blocks, norm2_start, lr):
+    """Every group of the constants takes part: leaving one out would give a wrong curvature silently."""
+    wanted = {i for pair in blocks.weights for i in pair}
+    for name, given in (("norm2_start", norm2_start), ("rates", lr)):
+        if missing := sorted((wanted | set(norm2_start)) - set(given)):
+            raise InvalidInputError(f"{name} lacks the groups {missing}; the constants are for {sorted(wanted)}")
 
 
 def restarted(bound_of, losses, norm2, infimum, records, T, rounding=0.0):
@@ -300,17 +330,26 @@ def sgd_bound(
         log_growth: ``{i: E log(G_{i,T}/G_{i,0})}``, shape ``(cases or 1, len(steps))``, for the a-posteriori form.
 
     Raises:
-        InvalidInputError: parameters without their schedule or gradient bound, steps < 1.
+        InvalidInputError: parameters without their schedule or gradient bound, steps < 1, a group left out, values
+            that are not positive.
+        OutsideAssumptionsError: a parameter rate above the one up to which the constants hold.
 
     Source: Arora, Li, Lyu (ICLR 2019), rate for stochastic gradient descent; constants derived here.
     """
     steps = np.asarray(steps, dtype=np.int64)
     if steps.size == 0 or steps[0] < 1 or np.any(np.diff(steps) <= 0):
         raise InvalidInputError(f"steps must be increasing and >= 1, not {steps}")
-    if blocks.parameter is not None and (schedule_g is None or parameter_gradient is None):
-        raise InvalidInputError("the loss has scalar parameters: give schedule_g and parameter_gradient")
+    if blocks.parameter is not None:
+        if schedule_g is None or parameter_gradient is None:
+            raise InvalidInputError("the loss has scalar parameters: give schedule_g and parameter_gradient")
+        if np.any(schedule_g.values(0, 1) > blocks.largest_parameter_rate):
+            raise OutsideAssumptionsError(
+                f"the parameters' rate starts at {schedule_g.values(0, 1)}, but the constants hold up to "
+                f"{blocks.largest_parameter_rate}"
+            )
+    _check_groups(blocks, norm2_start, schedules)
     K = curvatures(blocks, tuple(norm2_start), c)
-    column = {i: per_case(G) for i, G in norm2_start.items()}
+    column = {i: per_case(_positive(f"norm2_start[{i!r}]", G)) for i, G in norm2_start.items()}
     first = {i: schedules[i].values(0, 1) for i in column}
     C = {i: per_case(sample_gradient[i]) for i in column}
     a = {i: per_case(K[i]).reshape(-1, 1) / 2 * log_ratio_factor((C[i] * first[i] / column[i]) ** 2) for i in column}
@@ -339,13 +378,13 @@ def sgd_bound(
         weights.append(weight)
         sums.append(squares)
     norm2 = {i: np.concatenate(v, axis=1) for i, v in norm2.items()}
-    budget = per_case(excess)
+    budget = per_case(_excess(excess))
     for i in column:
         growth = np.log(norm2[i] / column[i]) if log_growth is None else log_growth[i]
         budget = budget + a[i] * growth
     if blocks.parameter is not None:
         squares = np.concatenate([np.broadcast_to(s, np.shape(weight)) for s in sums], axis=1)
-        budget = budget + (1 + c) * blocks.parameter * parameter_gradient**2 / 2 * squares
+        budget = budget + (1 + c) * blocks.parameter * per_case(parameter_gradient) ** 2 / 2 * squares
     return SGDBound(steps, norm2, budget, budget / np.concatenate(weights, axis=1))
 
 

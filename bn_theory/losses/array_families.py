@@ -146,6 +146,7 @@ def minibatch_least_squares_bn(X, y, parts: int = 4, seed: int = 0) -> ArrayLoss
             mixed={"w": float(np.mean([k.mixed["w"] for k in each]))},
             parameter=1.0,
             gradient={"w": float(np.mean([k.gradient["w"] for k in each]))},
+            largest_parameter_rate=1.0,
         )
 
     facts = Facts(
@@ -156,7 +157,6 @@ def minibatch_least_squares_bn(X, y, parts: int = 4, seed: int = 0) -> ArrayLoss
         },
         # |gamma - correlation_p| <= |gamma| + |beta_p|
         parameter_sample_gradient=lambda start: largest_gamma(start) + float(betas.max()),
-        largest_parameter_rate=1.0,
     )
     return ArrayLoss(
         (value, grad),

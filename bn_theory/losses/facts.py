@@ -23,12 +23,15 @@ class Blocks:
         mixed: ``{i: M_i}``, norm of ``d2L/dw_i dg``.
         parameter: ``L_g``, norm of ``d2L/dg2``; ``None`` when there are no scalar parameters.
         gradient: ``{i: bound on |grad_i L|}`` where one sharper than ``L_ii`` is known.
+        largest_parameter_rate: the rate of the scalar parameters up to which a run stays in the set on which the
+            bounds hold.
     """
 
     weights: Mapping
     mixed: Mapping = field(default_factory=dict)
     parameter: float | None = None
     gradient: Mapping = field(default_factory=dict)
+    largest_parameter_rate: float = float("inf")
 
     def between(self, i: str, j: str):
         """``L_ij``, whichever way round it was given."""
@@ -65,8 +68,6 @@ class Facts:
             the start.
         parameter_sample_gradient: ``C_g`` with ``E|grad_g L_z|^2 <= C_g^2``, or a function of the start.
         minimum: the attracting minimum, for the amplitude law.
-        largest_parameter_rate: the parameter rate up to which ``blocks`` holds along a run; ``None`` for
-            no restriction.
     """
 
     infimum: float | np.ndarray | None = None
@@ -74,7 +75,6 @@ class Facts:
     sample_gradient: Mapping | Callable | None = None
     parameter_sample_gradient: float | Callable | None = None
     minimum: Minimum | None = None
-    largest_parameter_rate: float | None = None
 
     def need(self, name: str, start=None):
         """The fact ``name``, evaluated at the start where it depends on it.
@@ -87,4 +87,12 @@ class Facts:
             raise MissingConstantError(
                 f"this loss does not know its {name!r}; give it with loss.with_facts({name}=...)"
             )
-        return value(start) if callable(value) else value
+        if not callable(value):
+            return value
+        try:
+            return value(start)
+        except (KeyError, TypeError) as error:
+            raise MissingConstantError(
+                f"the {name!r} of this loss depends on where its parameters start; give start={{name: array}} with "
+                f"every parameter, not {start!r}"
+            ) from error

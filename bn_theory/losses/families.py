@@ -204,7 +204,6 @@ def least_squares_bn(X, y) -> Loss:
     facts = Facts(
         infimum=const - float(b @ (b / s)) / 2,
         blocks=lambda start: bn_blocks(s, b, start["gamma"]),
-        largest_parameter_rate=1.0,
     )
     loss = Loss(expression, s=s, b=b, const=const).with_start(gamma=1.0)
     return loss.replace(facts=facts, name=f"least_squares_bn(d={len(s)})", _twin=twin)
@@ -295,4 +294,6 @@ def bn_blocks(s, b, gamma_start) -> Blocks:
         mixed={"w": mixed},
         parameter=1.0,
         gradient={"w": gamma * mixed},
+        # A step at a rate in (0, 1] is a mean of gamma and a number in [-beta, beta].
+        largest_parameter_rate=1.0,
     )

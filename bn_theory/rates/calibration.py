@@ -84,7 +84,11 @@ def synthetic_data(regime, seed, repeat):
     return ou_traces(law, regime.t, regime.replicas, rng, coordinates=COORDINATES, memory=MEMORY)
 
 
-def calibrate(repeats=1000, seed=0, regimes_to_run=None, progress=None):
+def _known_regimes():
+    return regimes()  # `calibrate` has an argument of this name
+
+
+def calibrate(repeats=1000, seed=0, regimes=None, progress=None):
     r"""Fit synthetic data of known exponent and count how often the interval contains it.
 
     .. math:: y_{rk} = \mathrm{law}(t_k) \, \frac1d \sum_{i \le d} x_{ri}(t_k)^2 ,
@@ -95,7 +99,7 @@ def calibrate(repeats=1000, seed=0, regimes_to_run=None, progress=None):
     Args:
         repeats: data sets for each regime.
         seed: of data and bootstrap.
-        regimes_to_run: names of regimes; default all of them.
+        regimes: names of regimes; default all of them.
         progress: function called with each finished `CalibrationRow`, or None.
 
     Returns:
@@ -107,12 +111,12 @@ def calibrate(repeats=1000, seed=0, regimes_to_run=None, progress=None):
     Source: derived in this package; the width of reference is the Cramer-Rao bound.
 
     Example:
-        >>> rows = calibrate(repeats=5, regimes_to_run=["pure"])
+        >>> rows = calibrate(repeats=5, regimes=["pure"])
         >>> rows[0].truth, rows[0].refused
         (-0.5, 0.0)
     """
-    known = regimes()
-    names = list(known) if regimes_to_run is None else list(regimes_to_run)
+    known = _known_regimes()
+    names = list(known) if regimes is None else list(regimes)
     for name in names:
         if name not in known:
             raise UnknownNameError(f"unknown regime {name!r}; there are: {', '.join(known)}")

@@ -164,7 +164,7 @@ def auto_tuning(run, labels, *, threshold=None, title: str = "", evidence=()):
 
     Raises:
         MissingExtraError: matplotlib is not installed.
-        InvalidInputError: other dims, as many labels as there are no cases.
+        InvalidInputError: other dims, not one label for each case, more cases than can be told apart.
     """
     need_matplotlib()
     if run.norm2.dims != ("case", "replica", "step"):
@@ -220,6 +220,7 @@ def running_minimum(t, smallest, bounds, labels, *, title: str = "", evidence=()
     for name, y in curves.items():
         if y.shape != measured.shape:
             raise InvalidInputError(f"{name!r} has shape {y.shape}, but the minimum has {measured.shape}")
+    _labels(curves, len(curves))
     labels = _labels(labels, len(measured), most=None)
     columns = min(3, len(labels))
     rows = math.ceil(len(labels) / columns)
@@ -262,7 +263,7 @@ def one_run(t, grad_norm2, local, picks, predicted: float, *, title: str = "", e
 
     Raises:
         MissingExtraError: matplotlib is not installed.
-        InvalidInputError: shapes that do not fit.
+        InvalidInputError: shapes that do not fit, more picks than can be told apart.
     """
     need_matplotlib()
     t, norm = np.asarray(t, dtype=float), np.sqrt(np.asarray(grad_norm2, dtype=float))
@@ -272,8 +273,8 @@ def one_run(t, grad_norm2, local, picks, predicted: float, *, title: str = "", e
     color, dash = STYLES[0]
     top.plot(t, norm, color=color, linestyle=dash, linewidth=1.6, label="the run")
     bottom.plot(local.t, local.value / 2, color=color, linestyle=dash, linewidth=1.6, label="local exponent of the run")
-    marks = "os^Dv"
-    for pick, mark, (color, dash) in zip(picks, marks, STYLES[1:], strict=False):
+    _labels(picks, len(picks), most=MOST - 1)
+    for pick, mark, (color, dash) in zip(picks, "os^Dv", STYLES[1:], strict=False):
         centre, slope = local.t[pick], local.value[pick] / 2
         height = np.exp(np.interp(np.log(centre), np.log(t), np.log(norm)))
         line = centre * np.geomspace(0.2, 5, 2)
@@ -319,7 +320,7 @@ def envelope(values, found, predicted, tolerance, *, exponent: float = -0.5, tit
     figure, (top, middle, bottom) = _stack((2, 1, 1), 7.2, title, evidence)
     for index, y in enumerate(values):
         shown = y > 0
-        name = r"members, $\lambda$ from 1 down" if index == 0 else None
+        name = "members of the family" if index == 0 else None
         top.plot(first.t[shown], np.sqrt(y[shown]), color="0.65", linewidth=0.7, label=name)
     law = np.sqrt(predicted[labels[0]] / first.t)
     top.plot(first.t, np.sqrt(first.sup), color=BLUE, linewidth=2.2, label=f"envelope, {labels[0]}")
@@ -344,9 +345,7 @@ def envelope(values, found, predicted, tolerance, *, exponent: float = -0.5, tit
     return figure
 
 
-def known_exponents(
-    t, grad_norm2, local, predicted, labels, rates, *, window=None, tolerance=0.0, title: str = "", evidence=()
-):
+def known_exponents(t, grad_norm2, local, predicted, labels, rates, *, window=None, title: str = "", evidence=()):
     """Members of a family with known exponents at several rates: gradient norms and local exponents.
 
     A member has one colour and one level in the lower panel, a rate one dash pattern.
@@ -357,7 +356,6 @@ def known_exponents(
         local: ``LocalExponents`` of each, ``local[rate][member]``.
         predicted: exponents of the norm, one for each member. labels: their names. rates: names of the rates.
         window: ``(t_low, t_high)`` that was fitted, shaded; or ``None``.
-        tolerance: half-width of the band drawn about each predicted exponent.
         title: shown above. evidence: pieces whose verdicts are shown above.
 
     Returns:
@@ -382,7 +380,7 @@ def known_exponents(
             found = local[k][j]
             bottom.plot(found.t, found.value / 2, color=color, linestyle=dash, linewidth=1.2)
     for value, label, (color, _) in zip(predicted, labels, STYLES, strict=False):
-        bottom.axhspan(value - tolerance, value + tolerance, color=color, alpha=0.2, linewidth=0)
+        bottom.axhline(value, color=color, alpha=0.25, linewidth=4)
         where = {"transform": bottom.get_yaxis_transform(), "fontsize": 8, "va": "center", "color": color}
         bottom.text(1.01, value, f"{label}: {value:.2f}", **where)
     if window is not None:
@@ -412,13 +410,14 @@ def contrast(panels, *, title: str = "", evidence=()):
 
     Raises:
         MissingExtraError: matplotlib is not installed.
-        InvalidInputError: shapes that do not fit, nothing to be drawn.
+        InvalidInputError: shapes that do not fit, other curves in one setting than in another, nothing to be drawn.
     """
     need_matplotlib()
     from matplotlib.figure import Figure
 
-    if not panels or not all(panels.values()):
-        raise InvalidInputError("contrast needs at least one setting, and a curve in each")
+    names = [_labels(curves, len(curves)) for curves in panels.values()]
+    if not names or not names[0] or any(other != names[0] for other in names):
+        raise InvalidInputError(f"contrast needs settings with the same curves in each, not {names}")
     figure = Figure(figsize=(7.2, 4.2), dpi=DPI, layout="constrained")
     grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False).ravel()
     low, high = [], []
@@ -428,17 +427,17 @@ def contrast(panels, *, title: str = "", evidence=()):
             if y.ndim != 2 or y.shape[1:] != t.shape:
                 raise InvalidInputError(f"{label!r} must have shape (replicas, {t.size}), not {y.shape}")
             alive = np.all(np.isfinite(y), axis=0)
-            if not np.any(alive):
-                raise InvalidInputError(f"{label!r} is nowhere finite")
             norm = np.sqrt(y[:, alive])
-            _median(axes, t[alive], norm, style, label, ends=(0.0, 1.0))
-            low.append(np.median(norm, axis=0).min())
-            high.append(np.median(norm[:, 0]))
+            if not np.any(np.median(norm, axis=0) > 0):
+                raise InvalidInputError(f"{label!r} is nowhere finite and positive")
+            middle = _median(axes, t[alive], norm, style, label, ends=(0.0, 1.0))
+            low.append(middle[middle > 0].min())
+            high.append(middle[middle > 0][0])
             if not np.all(alive):
-                # beside the curve, where it is steep; the upper margin is in the panel's own coordinates
-                steep = t[alive][np.argmax(np.median(norm, axis=0) > HEADROOM * high[-1])]
-                place = {"transform": axes.get_xaxis_transform(), "ha": "right", "va": "top", "fontsize": 8}
-                axes.text(steep, 0.97, "diverges ", color=style[0], **place)
+                # beside the place where it leaves the figure, or where its last record is
+                steep = t[alive][np.argmax(np.r_[middle[:-1] > HEADROOM * high[-1], True])]
+                place = {"transform": axes.get_xaxis_transform(), "ha": "left", "va": "top", "fontsize": 8}
+                axes.text(2 * steep, 0.97, "diverges", color=style[0], **place)
         axes.set(xscale="log", yscale="log")
         axes.set_title(setting, fontsize=9)
         axes.set_xlabel("step $t$")
@@ -481,7 +480,8 @@ def _legend(where, loc, handles=(), **options):
 
 
 def _heading(figure, title, evidence):
-    lines = [line for line in (title, verdicts(evidence)) if line]
+    found = verdicts(evidence)
+    lines = [line for line in (title, f"verdict: {found}" if found else "") if line]
     if lines:
         figure.suptitle("\n".join(lines), fontsize=9)
 
@@ -492,7 +492,9 @@ def _median(axes, t, y, style, label, ends=(0.05, 0.95)):
     if len(y) > 1:
         low, high = np.quantile(y, ends, axis=0)
         axes.fill_between(t, low, high, color=color, alpha=0.2, linewidth=0)
-    axes.plot(t, np.median(y, axis=0), color=color, linestyle=dash, linewidth=1.6, label=label)
+    middle = np.median(y, axis=0)
+    axes.plot(t, middle, color=color, linestyle=dash, linewidth=1.6, label=label)
+    return middle
 
 
 def as_png(figure, dpi: int = DPI) -> bytes:

@@ -14,6 +14,7 @@ from bn_theory import bounds
 from bn_theory.dynamics import Constant, Power
 from bn_theory.errors import InvalidInputError, OutsideAssumptionsError
 from bn_theory.losses.facts import Blocks
+from bn_theory.theorems import workbench
 
 ONE = Blocks({("w", "w"): 2.0}, gradient={"w": 1.0})
 PAIR = Blocks({("u", "u"): 1.0, ("v", "v"): 3.0, ("u", "v"): 0.5}, mixed={"u": 0.2, "v": 0.4}, parameter=2.0)
@@ -219,3 +220,55 @@ def test_descent_by_hand():
     assert allowed == pytest.approx(-0.7 * 0.5 * (1 - 3 * 0.7 / 4) - 0.4 * 0.3 * (1 - 1.25 * 2 * 0.4 / 2))
     without = bounds.descent({"w": 0.5}, {"w": 2.0}, 0.0, {"w": 0.7}, None, {"w": 3.0}, None)
     assert without == pytest.approx(-0.7 * 0.5 * (1 - 3 * 0.7 / 4))
+
+
+def test_rates_beyond_the_set_of_the_constants_are_outside():
+    loss = bn.least_squares_bn(*workbench.diabetes())
+    blocks = loss.facts.need("blocks", {"gamma": 1.0})
+    assert bounds.largest_parameter_rate(blocks) == 1.0
+    for lr_g in (1.1, 0.0, -1.0, math.nan):
+        with pytest.raises(OutsideAssumptionsError, match="parameter rate"):
+            bounds.gd_bound(blocks, {"w": 1.0}, {"w": 1.0}, 1.0, lr_g)
+    with pytest.raises(OutsideAssumptionsError, match="hold up to"):
+        bounds.sgd_bound(
+            blocks,
+            {"w": 1.0},
+            {"w": 1.0},
+            {"w": Constant(1.0)},
+            1.0,
+            [5],
+            schedule_g=Constant(1.1),
+            parameter_gradient=1.0,
+        )
+
+
+def test_without_curvature_the_norm_cannot_grow_beyond_the_excess():
+    flat = bounds.gd_bound(bn.rayleigh([1.0, 1.0]).facts.blocks, {"w": 1.0}, {"w": 0.1}, 0.5)
+    assert float(flat.norm2["w"]) == pytest.approx(1.05, rel=1e-12)  # (G - G_0)/eta = Delta
+
+
+@pytest.mark.parametrize(
+    ("norm2", "lr", "match"),
+    [
+        ({"u": 1.0}, {"u": 1.0, "v": 1.0}, "norm2_start lacks"),
+        ({"u": 1.0, "v": 1.0}, {"u": 1.0}, "rates lacks"),
+        ({"u": 0.0, "v": 1.0}, {"u": 1.0, "v": 1.0}, "norm2_start"),
+        ({"u": 1.0, "v": 1.0}, {"u": -1.0, "v": 1.0}, "lr"),
+        ({"u": 1.0, "v": 1.0}, {"u": math.nan, "v": 1.0}, "lr"),
+    ],
+)
+def test_bad_input_is_named(norm2, lr, match):
+    with pytest.raises(InvalidInputError, match=match):
+        bounds.gd_bound(PAIR, norm2, lr, 1.0, 0.1)
+    with pytest.raises(InvalidInputError, match="L_0 - inf L"):
+        bounds.gd_bound(PAIR, {"u": 1.0, "v": 1.0}, {"u": 1.0, "v": 1.0}, math.nan, 0.1)
+    with pytest.raises(InvalidInputError, match="L_0 - inf L"):
+        bounds.sgd_bound(ONE, {"w": 1.0}, {"w": 1.0}, {"w": Constant(1.0)}, -5.0, [5])
+
+
+def test_the_sum_of_squared_gradients_stays_below_the_numerator():
+    loss = bn.rayleigh(np.linspace(0, 1, 8))
+    for eta in (0.01, 1.0, 30.0):
+        run = bn.run(loss, bn.GD(eta), steps=5000, replicas=4, seed=1, engine="numpy")
+        found = bounds.gd_bound(loss.facts.blocks, {"w": run.norm2.values[:, 0]}, {"w": eta}, run.loss.values[:, 0])
+        assert np.all(run.sum_grad_norm2.values[:, -1] <= found.numerator)

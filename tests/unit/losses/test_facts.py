@@ -277,7 +277,7 @@ def test_gamma_stays_in_its_range_under_gd(zoo, rate, start, seed):
     result = bn.run(loss, method, start={"gamma": start}, steps=50, record="all", seed=seed, replicas=2)
     # A convex combination of numbers within the range, rounded once or twice a step.
     assert np.all(np.abs(result.parameters) <= max(abs(start), beta) * (1 + 50 * 8 * EPS))
-    assert loss.facts.largest_parameter_rate == 1.0
+    assert loss.facts.need("blocks", {"gamma": start}).largest_parameter_rate == 1.0
 
 
 def test_gamma_stays_in_its_range_under_minibatches(zoo):

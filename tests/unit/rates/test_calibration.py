@@ -21,7 +21,7 @@ TABLE = Path(__file__).parents[2] / "benchmarks" / "results" / "calibration.json
 
 @pytest.mark.parametrize("name", REQUIRED)
 def test_coverage_and_width(name):
-    row = calibrate(repeats=REPEATS, seed=1, regimes_to_run=[name])[0]
+    row = calibrate(repeats=REPEATS, seed=1, regimes=[name])[0]
     assert row.refused == 0.0
     assert row.coverage * REPEATS >= FEWEST
     # the median width of 60 is known to a few per cent; the limit itself is checked on the committed table
@@ -32,16 +32,14 @@ def test_control_a_wrong_truth_is_not_covered(monkeypatch):
     known = regimes()["pure"]
     shifted = replace(known, name="pure")
     monkeypatch.setattr(type(shifted), "truth", property(lambda self: -0.55))
-    row = calibrate(repeats=20, regimes_to_run=["pure"])[0]
+    row = calibrate(repeats=20, regimes=["pure"])[0]
     assert row.coverage == 0.0
     assert not row.accepted
 
 
 def test_control_the_logarithm_is_not_found_without_being_named():
     """Over four decades a logarithm cannot be told from other laws, and the table says so."""
-    auto, named = (
-        calibrate(repeats=20, regimes_to_run=[n])[0] for n in ("logarithm, model='auto'", "logarithm, model='log'")
-    )
+    auto, named = (calibrate(repeats=20, regimes=[n])[0] for n in ("logarithm, model='auto'", "logarithm, model='log'"))
     assert auto.coverage < 0.5
     assert named.coverage >= 0.75  # fewer than 15 of 20 at 0.95: probability 3e-4
     assert not auto.required
@@ -55,19 +53,19 @@ def test_data_are_a_function_of_seed_and_repeat():
 
 
 def test_rows_are_reproducible_and_survive_json():
-    rows = [calibrate(repeats=3, regimes_to_run=["pure"], seed=4)[0] for _ in range(2)]
+    rows = [calibrate(repeats=3, regimes=["pure"], seed=4)[0] for _ in range(2)]
     first, second = (asdict(replace(r, seconds=0.0)) for r in rows)
     assert first == second
     assert json.loads(json.dumps(as_document(rows, 3, 4)))["rows"][0]["regime"] == "pure"
     seen = []
-    calibrate(repeats=1, regimes_to_run=["pure", "floor"], progress=seen.append)
+    calibrate(repeats=1, regimes=["pure", "floor"], progress=seen.append)
     assert [r.regime for r in seen] == ["pure", "floor"]
     assert format_table(seen).count("\n") == 3
 
 
 def test_unknown_regime():
     with pytest.raises(UnknownNameError, match="pure"):
-        calibrate(repeats=1, regimes_to_run=["plain"])
+        calibrate(repeats=1, regimes=["plain"])
 
 
 def test_committed_table_meets_the_limits():
