@@ -13,9 +13,13 @@ from bn_theory.engines import choose
 from bn_theory.engines.problem import Problem, Trajectory
 from bn_theory.errors import DivergedError, InvalidInputError
 from bn_theory.losses import philox
+from bn_theory.losses.array_loss import ArrayLoss
+from bn_theory.losses.checks import start_array
 from bn_theory.progress import progress_bar
 
 LOG_RECORDS_PER_DECADE = 20
+_DENSE = 64  # records at most this far apart share a call of their schedule: an unused rate is cheaper than a call
+_RATES = 2**16  # rates held at once per case beyond those that are kept
 
 
 def run(
@@ -62,7 +66,8 @@ def run(
         progress: ``True``, ``False``, or ``None`` for a bar on long runs in a terminal.
 
     Returns:
-        ``xarray.Dataset`` whose attributes name versions, loss, method, seed, engine and processor.
+        ``xarray.Dataset`` whose attributes name versions, loss, method, seed (as text from 2**63 on, which files
+        cannot hold as a number), engine and processor.
 
     Raises:
         DivergedError: a replica left the finite numbers; the data set with every record is attached.
@@ -90,6 +95,8 @@ def run(
     cases = _cases(loss, method, start)
     states, loss = _starts(loss, start, cases or 1, replica_ids, seed)
     runner = choose(engine, loss)
+    if isinstance(loss, ArrayLoss):
+        loss.check(states, loss.draw(seed, replica_ids, 0) if method.sampled else None)
     with progress_bar(progress, steps, f"{method.name}") as advance:
         problem = Problem(loss, method, states, replica_ids, seed, records, advance)
         trajectory = runner.run(problem)
@@ -150,9 +157,12 @@ def _cases(loss, method, start):
     for target in (*loss.groups, *loss.parameters):
         found[f"the learning rate of {target}"] = method.schedule(target).cases
     given = start if isinstance(start, dict) else {} if start is None else dict.fromkeys(loss.groups[:1], start)
-    for name, value in given.items():
-        if name in loss.groups and (shape := _floats(name, value).shape)[2:]:
-            found[f"the start of {name}"] = shape[0]
+    # The start given here has an axis of replicas, the loss's own does not.
+    for own, starts in ((False, given), (True, {k: v for k, v in loss.start.items() if k not in given})):
+        for name, value in starts.items():
+            shape = start_array(name, value).shape
+            if len(shape) == (name in loss.groups) + (1 if own else 2):
+                found[f"the start of {name}"] = shape[0]
     known = {k: v for k, v in found.items() if v is not None}
     known = {k: v for k, v in known.items() if not (k.startswith("the start") and v == 1)}
     if len(set(known.values())) > 1:
@@ -174,44 +184,57 @@ def _starts(loss, start, cases, replica_ids, seed):
         raise InvalidInputError(f"start for {sorted(unknown)}, but the loss has {list(names)}")
     replicas = len(replica_ids)
     states = {}
+    start = {name: start_array(name, value) for name, value in start.items()}
+    # Groups that share coordinates share their size: one start is enough to know it.
+    known = loss.start | start
+    told = {g: known[g].shape[-1] for g in loss.groups if loss.dimensions[g] is None and np.ndim(known.get(g)) > 0}
+    if told:
+        loss = loss.sized(told)
     for stream, name in enumerate(loss.groups):
         d = loss.dimensions[name]
         if name in start:
-            value = _floats(name, start[name])
+            value = start[name]
             if value.ndim == 2 and value.shape[0] != replicas and value.shape[0] == cases:
                 raise InvalidInputError(
                     f"start of {name!r} has shape {value.shape}, read as (replicas, d); for one start per case give "
                     "shape (cases, 1, d)"
                 )
         elif name in loss.start:
-            value = np.asarray(loss.start[name])
+            value = loss.start[name]
             value = value[:, None, :] if value.ndim == 2 else value
         elif d is None:
-            raise InvalidInputError(f"the size of {name!r} is unknown, no data share its coordinates; give start=")
+            raise InvalidInputError(
+                f"the size of {name!r} is unknown, no data or start share its coordinates; give start="
+            )
         else:
             value = philox.unit_starts(seed, replica_ids, d, stream)
-        if value.ndim == 0 or (d is not None and value.shape[-1] != d):
+        if value.ndim == 0:
+            raise InvalidInputError(f"start of {name!r} has shape (), one number; give an array of shape (d,)")
+        if d is not None and value.shape[-1] != d:
             raise InvalidInputError(f"start of {name!r} has shape {value.shape}, but the data have {d} coordinates")
         states[name] = _broadcast(name, value, (cases, replicas, value.shape[-1]))
-        norms = np.linalg.norm(states[name], axis=-1)
-        if name in loss.scale_invariant_groups and not np.all(norms > 0):
-            raise InvalidInputError(f"start of {name!r} is zero: a scale-invariant loss has no value there")
+        _check_length(name, states[name], name in loss.scale_invariant_groups)
     for name in loss.parameters:
-        value = _floats(name, start.get(name, loss.start.get(name, 1.0)))
+        value = np.asarray(known.get(name, 1.0))
         if name not in start and value.ndim == 1:
             value = value[:, None]
         states[name] = _broadcast(name, value, (cases, replicas))
     return states, loss.sized({name: states[name].shape[-1] for name in loss.groups})
 
 
-def _floats(name, value):
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"start of {name!r} is not an array of numbers: {value!r}") from error
-    if not np.all(np.isfinite(array)):
-        raise InvalidInputError(f"start of {name!r} must be finite, but an entry is {array[~np.isfinite(array)][0]}")
-    return array
+def _check_length(name, value, invariant):
+    """Lengths that are in range by themselves may leave float64 when they are squared."""
+    largest = np.max(np.abs(value), axis=-1)
+    if invariant and not np.all(largest > 0):
+        raise InvalidInputError(f"start of {name!r} is zero: a scale-invariant loss has no value there")
+    with np.errstate(over="ignore", under="ignore"):
+        norm2 = np.sum(value * value, axis=-1)
+    outside = ~np.isfinite(norm2) | (invariant & (norm2 < np.finfo(float).tiny))
+    if np.any(outside):
+        raise InvalidInputError(
+            f"start of {name!r} has an entry of size {largest[outside][0]}, and |{name}|^2 leaves the range of "
+            "float64; start nearer to norm 1"
+        )
 
 
 def _broadcast(name, value, shape):
@@ -259,8 +282,10 @@ def _dataset(problem, trajectory: Trajectory, cases, engine, wanted):
 
 
 def _rates_at(schedule, records):
-    rates = np.concatenate([schedule.values(int(t), int(t) + 1) for t in records], axis=1)
-    return rates
+    """Rates of the records, asked for in ranges where records lie close and one by one where they do not."""
+    cuts = np.flatnonzero((np.diff(records) > _DENSE) | (np.diff(records // _RATES) > 0)) + 1
+    pieces = [schedule.values(int(near[0]), int(near[-1]) + 1)[:, near - near[0]] for near in np.split(records, cuts)]
+    return np.concatenate(pieces, axis=1)
 
 
 def _attributes(problem, engine):
@@ -268,7 +293,7 @@ def _attributes(problem, engine):
         "loss": problem.loss.name,
         "expression": str(getattr(problem.loss, "expression", "array functions")),
         "method": problem.method.name,
-        "seed": problem.seed,
+        "seed": problem.seed if problem.seed < 2**63 else str(problem.seed),  # netCDF has no larger integers
         "engine": engine,
         "steps": int(problem.records[-1]),
         "dtype": "float64",

@@ -41,8 +41,20 @@ def is_nonnegative(expression) -> bool:
     if isinstance(e, sp.Max):
         return any(is_nonnegative(a) for a in e.args) and all(a.is_real for a in e.args)
     if isinstance(e, sp.Sum):
-        return is_nonnegative(e.function)
+        return _is_nonnegative_sum(e)
     return False
+
+
+def _is_nonnegative_sum(e) -> bool:
+    body = e.function
+    for index, *ends in e.limits:
+        # sympy's sum from 1 to -2 is minus that over -1 and 0, so a range may be empty but no shorter.
+        if len(ends) != 2 or not is_nonnegative(ends[1] - ends[0] + 1):
+            return False
+        # The index has the sign of the range's lower end, whatever its symbol was declared to have.
+        signs = {"nonnegative": True} if is_nonnegative(ends[0]) else {"real": True}
+        body = body.xreplace({index: sp.Dummy(index.name, integer=ends[0].is_integer, **signs)})
+    return is_nonnegative(body)
 
 
 def is_positive(expression) -> bool:

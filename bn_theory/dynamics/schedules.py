@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from bn_theory.errors import InvalidInputError
+from bn_theory.losses.checks import real_array
 
 
 @runtime_checkable
@@ -23,10 +24,7 @@ class Schedule(Protocol):
 
 
 def _rates(name, value, positive=True):
-    try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"{name} must be a number or one per case, not {value!r}") from error
+    array = real_array(name, value)
     if array.ndim > 1 or array.size == 0:
         raise InvalidInputError(f"{name} must be a number or have shape (cases,), not {array.shape}")
     bad = ~np.isfinite(array) | ((array <= 0) if positive else (array < 0))

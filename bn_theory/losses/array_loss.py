@@ -9,6 +9,7 @@ import numpy as np
 
 from bn_theory.errors import InvalidInputError, UnknownNameError
 from bn_theory.losses import philox
+from bn_theory.losses.checks import more_facts, own_start
 from bn_theory.losses.facts import Facts
 
 SAMPLERS = {
@@ -86,13 +87,31 @@ class ArrayLoss:
     cases: None = None
 
     def __post_init__(self):
-        if not self.dimensions:
-            raise InvalidInputError("an ArrayLoss needs at least one group of weights, dimensions={'w': d}")
+        if not isinstance(self.dimensions, Mapping) or not self.dimensions:
+            raise InvalidInputError(
+                f"an ArrayLoss needs at least one group of weights, dimensions={{'w': d}}, not {self.dimensions!r}"
+            )
+        for group, d in self.dimensions.items():
+            if isinstance(d, bool) or not isinstance(d, (int, np.integer)) or d < 1:
+                raise InvalidInputError(f"the size of {group!r} must be a whole number >= 1, not {d!r}")
+        names = [*self.dimensions, *((self.parameters,) if isinstance(self.parameters, str) else self.parameters)]
+        if isinstance(self.parameters, str) or len(set(names)) < len(names):
+            raise InvalidInputError(
+                f"parameters must be a tuple of distinct names that are no groups, such as ('gamma',), not "
+                f"{self.parameters!r}"
+            )
         if self.scale_invariant_groups is None:
             object.__setattr__(self, "scale_invariant_groups", tuple(self.dimensions))
         stray = set(self.scale_invariant_groups) - set(self.dimensions)
         if stray:
             raise InvalidInputError(f"scale_invariant_groups names {sorted(stray)}, which are no groups")
+        if not (isinstance(self.functions, (tuple, list)) and len(self.functions) == 2) or not all(
+            map(callable, self.functions)
+        ):
+            raise InvalidInputError(f"functions must be a pair (value, grad) of functions, not {self.functions!r}")
+        if not isinstance(self.sampler, (Sampler, type(None))):
+            raise InvalidInputError(f"sampler must be a bn.Sampler or None, not {self.sampler!r}")
+        object.__setattr__(self, "start", own_start(self, self.start))
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -112,8 +131,8 @@ class ArrayLoss:
         return self
 
     def with_facts(self, **facts) -> ArrayLoss:
-        """A copy that knows more constants."""
-        return replace(self, facts=replace(self.facts, **facts))
+        """A copy that knows more constants; see :class:`bn_theory.losses.facts.Facts` for their names."""
+        return replace(self, facts=more_facts(self.facts, facts))
 
     def draw(self, seed: int, replicas, steps):
         """The sample of one step, or of several on a leading axis.
@@ -140,6 +159,36 @@ class ArrayLoss:
         """Gradients at ``state``, ``{name: array}``."""
         found = self.functions[1](self._pack(state), sample)
         return found if self._structured else {self.groups[0]: found}
+
+    def check(self, state, sample=None) -> None:
+        """Evaluate once and look at names and shapes: arrays of a wrong shape would broadcast to wrong numbers.
+
+        Args:
+            state: ``{name: array}``, groups ``(cases, replicas, d)``, parameters ``(cases, replicas)``.
+            sample: of one step, for the gradient of the sample.
+
+        Raises:
+            InvalidInputError: a value or gradient whose shape is not that of the state, or gradients of other names.
+        """
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a run records these as divergence
+            value, full, sampled = self.evaluate(state, sample)
+        leading = next(iter(state.values())).shape[:2]
+        if value.shape != leading:
+            raise InvalidInputError(f"value of {self.name} returns shape {value.shape}; it must be {leading}")
+        for gradients in (full, sampled):
+            if gradients is None:
+                continue
+            if not isinstance(gradients, Mapping) or gradients.keys() != state.keys():
+                found = sorted(gradients) if isinstance(gradients, Mapping) else type(gradients).__name__
+                raise InvalidInputError(
+                    f"grad of {self.name} must return {{name: array}} for {list(state)}, not {found}"
+                )
+            for name, array in state.items():
+                if np.shape(gradients[name]) != array.shape:
+                    raise InvalidInputError(
+                        f"grad of {self.name} returns shape {np.shape(gradients[name])} for {name!r}; it must be that "
+                        f"of its state, {array.shape}"
+                    )
 
     def evaluate(self, state, sample=None):
         """``(value, full gradients, sample gradients or None)``."""

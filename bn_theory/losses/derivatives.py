@@ -58,7 +58,9 @@ def _differentiate(phi, full, clean, noisy, groups, parameters):
             if derivative != 0:
                 names[s] = sympy.Symbol(f"{letter}_{s.name}", real=True)
                 coefficients[names[s]] = derivative
-        gradients.append({w.name: sum(names[s] * _slope(e, w) for s, e in terms if s in names) for w in groups})
+        # An expression even without terms: the full loss of noise alone is zero.
+        zero = sympy.Integer(0)
+        gradients.append({w.name: sum((names[s] * _slope(e, w) for s, e in terms if s in names), zero) for w in groups})
         per_parameter = {}
         for p in parameters:
             gradient = _slope(outer, p)
@@ -87,7 +89,11 @@ def differentiate(reduced: Reduced, groups: tuple[Weights, ...], parameters: tup
 
 @lru_cache(maxsize=1024)
 def _function(arguments, expressions):
-    return sympy.lambdify(arguments, list(expressions), modules="scipy", cse=True)
+    # Names of our own: a weight may be called exp or x0, which the generated code needs for itself. Not lambdify's
+    # dummies, whose numbers, and with them the order of the terms, change from process to process.
+    own = {s: sympy.Symbol(f"v{i:04d}", real=True) for i, s in enumerate(arguments)}
+    renamed = [sympy.sympify(e).xreplace(own) for e in expressions]
+    return sympy.lambdify(list(own.values()), renamed, modules="scipy", cse=True)
 
 
 def _apply(expressions, values):
@@ -95,6 +101,12 @@ def _apply(expressions, values):
     used = tuple(sorted({s for e in expressions.values() for s in e.free_symbols}, key=str))
     results = _function(used, tuple(expressions.values()))(*(values[s] for s in used))
     return dict(zip(expressions, results, strict=True))
+
+
+def _widened(array, shape):
+    """``array`` with at least the axes of ``shape``."""
+    shape = np.broadcast_shapes(np.shape(array), shape)
+    return array if np.shape(array) == shape else np.broadcast_to(array, shape)
 
 
 def evaluate(derivatives: Derivatives, symbols, arrays, sampled=True):
@@ -125,17 +137,17 @@ def evaluate(derivatives: Derivatives, symbols, arrays, sampled=True):
         values[c] = coefficient
         wide[c] = np.asarray(coefficient)[..., None]
     value = _apply({"value": derivatives.value}, values)["value"]
+    # What is constant, or zero, comes without the axes of the state.
+    groups = [name for name, symbol in symbols.items() if isinstance(symbol, Weights)]
+    scalars = [np.shape(arrays[name]) for name, symbol in symbols.items() if isinstance(symbol, Parameter)]
+    shape = np.broadcast_shapes(np.shape(value), *scalars, *(np.shape(arrays[g])[:-1] for g in groups))
+    value = _widened(value, shape)
     gradients = []
     for per_group, per_parameter in (
         (derivatives.full, derivatives.parameter_full),
         (derivatives.sample, derivatives.parameter_sample),
     )[: 2 if sampled else 1]:
         found = _apply(per_group, wide)
-        for name, gradient in found.items():
-            # A slope that is constant over the coordinates, or zero, comes without their axis.
-            if np.shape(gradient)[-1:] != (d := np.shape(arrays[name])[-1:]):
-                found[name] = np.broadcast_to(
-                    gradient, np.broadcast_shapes(np.shape(gradient), d, (*np.shape(value), 1))
-                )
-        gradients.append(found | _apply(per_parameter, values))
+        found = {name: _widened(slope, (*shape, *np.shape(arrays[name])[-1:])) for name, slope in found.items()}
+        gradients.append(found | {p: _widened(slope, shape) for p, slope in _apply(per_parameter, values).items()})
     return value, gradients[0], gradients[1] if sampled else None

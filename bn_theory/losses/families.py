@@ -10,6 +10,7 @@ import numpy as np
 import sympy
 
 from bn_theory.errors import InvalidInputError, LossError
+from bn_theory.losses.checks import real_array
 from bn_theory.losses.facts import Blocks, Facts, Minimum
 from bn_theory.losses.language import RademacherNoise, data, noise, parameter, total, weights
 from bn_theory.losses.loss import Loss
@@ -17,10 +18,7 @@ from bn_theory.losses.loss import Loss
 
 def finite_array(name, value, ndims) -> np.ndarray:
     """A checked float array with one of the allowed numbers of axes."""
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"{name} is not an array of numbers: {value!r}") from error
+    array = real_array(name, value)
     if array.ndim not in ndims or array.size == 0:
         raise InvalidInputError(f"{name} has shape {array.shape}; it needs {' or '.join(map(str, ndims))} axes")
     if not np.all(np.isfinite(array)):
@@ -93,7 +91,11 @@ def power_law_rayleigh(s=1.0, d: int = 360, smallest: float = 1e-10, largest: fl
         raise InvalidInputError(f"s must lie in (0, 1], not {s}")
     if not (isinstance(d, (int, np.integer)) and d >= 3):
         raise InvalidInputError(f"d must be a whole number >= 3, not {d!r}")
-    if not 0 < smallest < largest or not np.isfinite(largest):
+    smallest, largest, mass = (
+        float(finite_array(name, value, (0,)))
+        for name, value in (("smallest", smallest), ("largest", largest), ("mass", mass))
+    )
+    if not 0 < smallest < largest:
         raise InvalidInputError(f"the spectrum needs 0 < smallest < largest, not {smallest} and {largest}")
     if not 0 < mass < 1:
         raise InvalidInputError(f"mass must lie in (0, 1), not {mass}")
@@ -182,16 +184,22 @@ def least_squares_bn(X, y) -> Loss:
     ``|gamma| <= max(|gamma_0|, sqrt(b^T S^-1 b))``, which GD keeps for parameter rates up to 1.
     Un-normalised twin: ordinary least squares, ``w^T S w/2 - b.w + const``.
 
+    ``E|grad_gamma L|^2 <= (Gamma + beta)^2`` with ``beta = sqrt(b^T S^-1 b)`` and ``Gamma = max(|gamma_0|, beta)``,
+    as ``grad_gamma L = gamma - b.w/sqrt(w^T S w)``; noise added to ``w`` alone does not change it.
+
     Args:
-        X: shape ``(n, d)``, in any units.
+        X: shape ``(n, d)``. The loss does not depend on the columns' units, but its constants grow with the ratio
+            of the covariance's eigenvalues, and columns of very different scales are refused: standardise them.
         y: shape ``(n,)``.
 
     Raises:
-        InvalidInputError: shapes that do not fit, n < d + 2, a constant column or target, dependent columns.
+        InvalidInputError: shapes that do not fit, n < d + 2, a constant column or target, dependent columns,
+            columns whose scales differ so much that the covariance is singular in float64.
     """
     covariance, cross, const = centred_moments(X, y)
     s, basis = np.linalg.eigh(covariance)
     b = basis.T @ cross
+    beta = float(np.sqrt(b @ (b / s)))
     w, gamma = weights("w"), parameter("gamma")
     ds, db, dc = data("s", positive=True), data("b"), data("const")
     expression = gamma**2 / 2 - gamma * total(db * w) / sympy.sqrt(total(ds * w**2)) + dc
@@ -204,6 +212,8 @@ def least_squares_bn(X, y) -> Loss:
     facts = Facts(
         infimum=const - float(b @ (b / s)) / 2,
         blocks=lambda start: bn_blocks(s, b, start["gamma"]),
+        # |gamma - correlation| <= |gamma| + beta
+        parameter_sample_gradient=lambda start: max(float(np.max(np.abs(start["gamma"]))), beta) + beta,
     )
     loss = Loss(expression, s=s, b=b, const=const).with_start(gamma=1.0)
     return loss.replace(facts=facts, name=f"least_squares_bn(d={len(s)})", _twin=twin)

@@ -9,6 +9,7 @@ any dimension.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 import sympy
 
@@ -96,13 +97,30 @@ def noise(name: str, kind: str = "rademacher"):
         UnknownNameError: another kind.
         LossError: the name is not an identifier.
     """
-    if kind not in NOISE_KINDS:
+    if not isinstance(kind, str) or kind not in NOISE_KINDS:
         raise UnknownNameError(f"unknown kind of noise {kind!r}; there are {', '.join(map(repr, NOISE_KINDS))}")
     return _symbol(NOISE_KINDS[kind], name)
 
 
+def checked_expression(value) -> sympy.Expr:
+    """``value`` as a sympy expression; text is refused, because ``sympify`` would run it as Python code.
+
+    Raises:
+        LossError: anything but a sympy expression or a real number.
+    """
+    if isinstance(value, sympy.Expr) or (isinstance(value, Real) and not isinstance(value, bool)):
+        return sympy.sympify(value, strict=True)
+    raise LossError(
+        f"{value!r} is not an expression but of type {type(value).__name__}; build it from bn.weights, bn.data, "
+        "bn.parameter, bn.noise, bn.total, numbers and sympy functions"
+    )
+
+
 class total(sympy.Function):
     """The sum of a per-coordinate expression over the coordinates.
+
+    Raises:
+        LossError: the argument is not an expression or a number.
 
     >>> import bn_theory as bn
     >>> w, a = bn.weights("w"), bn.data("a")
@@ -112,6 +130,10 @@ class total(sympy.Function):
 
     nargs = 1
     is_real = True
+
+    def __new__(cls, *arguments, **options):
+        """Check before sympy sees the arguments: it would evaluate text."""
+        return super().__new__(cls, *map(checked_expression, arguments), **options)
 
 
 @dataclass(frozen=True)
@@ -140,10 +162,11 @@ def reduce_expression(expression) -> Reduced:
     """Expand every ``total`` linearly and name what remains.
 
     Raises:
-        LossError: per-coordinate symbols outside ``total``, nested totals that do not factor, no weights.
+        LossError: not an expression, per-coordinate symbols outside ``total``, nested totals that do not factor, no
+            weights.
         NoiseError: noise that is not linear.
     """
-    expression = sympy.sympify(expression)
+    expression = checked_expression(expression)
     names: dict[sympy.Expr, sympy.Symbol] = {}
     while True:
         # In sympy's order, not the set's: the names of the sums, and with them the generated code, must not

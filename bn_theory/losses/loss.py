@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from functools import cached_property, lru_cache
 
 import numpy as np
-import sympy
 
 from bn_theory.errors import InvalidInputError, LossError, NotScaleInvariantError
 from bn_theory.losses import philox
+from bn_theory.losses.checks import more_facts, own_start, real_array
 from bn_theory.losses.derivatives import differentiate, evaluate
 from bn_theory.losses.facts import Facts
-from bn_theory.losses.language import NOISE_TYPES, Data, Parameter, RademacherNoise, Weights, reduce_expression
+from bn_theory.losses.language import (
+    NOISE_TYPES,
+    Data,
+    Parameter,
+    RademacherNoise,
+    Weights,
+    checked_expression,
+    reduce_expression,
+)
 
 
 class Loss:
@@ -27,7 +34,8 @@ class Loss:
             ``(cases, d)``. Outside: a number, or shape ``(cases,)``. All dimensionless.
 
     Raises:
-        LossError: no weights, a symbol outside its place, data missing, superfluous or of a wrong shape.
+        LossError: not an expression (text is never evaluated), no weights, a symbol outside its place, data
+            missing, superfluous or of a wrong shape.
         NoiseError: noise that is not linear.
 
     Source: derived in this package.
@@ -42,7 +50,7 @@ class Loss:
     """
 
     def __init__(self, expression, /, **data):
-        self.expression = sympy.sympify(expression)
+        self.expression = checked_expression(expression)
         self.reduced = reduce_expression(self.expression)
         everything = self.reduced.phi.free_symbols.union(
             *(e.free_symbols for e in (self.reduced.clean | self.reduced.noisy).values())
@@ -67,10 +75,9 @@ class Loss:
         cases = {}
         arrays = {}
         for name, symbol in wanted.items():
-            try:
-                array = np.array(given[name], dtype=np.float64, order="C")
-            except (TypeError, ValueError) as error:
-                raise LossError(f"data {name!r} are not an array of numbers: {given[name]!r}") from error
+            array = real_array(f"data {name!r}", given[name], LossError)
+            if array.size == 0:
+                raise LossError(f"data {name!r} is empty, with shape {array.shape}; give at least one number")
             if not np.all(np.isfinite(array)):
                 where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
                 raise LossError(f"data {name!r} must be finite; entry {where} is {array[where]}")
@@ -80,8 +87,6 @@ class Loss:
             if array.ndim > (1 if axis is None else 2):
                 raise LossError(f"data {name!r} has shape {array.shape}: at most a case axis before its own")
             if axis is not None and array.ndim:
-                if array.shape[-1] == 0:
-                    raise LossError(f"data {name!r} is empty")
                 known = lengths.setdefault(axis, array.shape[-1])
                 if known != array.shape[-1]:
                     raise LossError(
@@ -122,17 +127,20 @@ class Loss:
         >>> bn.Loss(bn.total(w**4) / bn.total(w**2) ** 2).with_facts(infimum=0.25).facts.infimum
         0.25
         """
-        unknown = facts.keys() - {f.name for f in dataclasses.fields(Facts)}
-        if unknown:
-            raise InvalidInputError(f"unknown facts {sorted(unknown)}; see bn_theory.losses.facts.Facts")
-        return self.replace(facts=dataclasses.replace(self.facts, **facts))
+        return self.replace(facts=more_facts(self.facts, facts))
 
     def with_start(self, **start) -> Loss:
-        """A copy with its own start: group arrays ``(d,)`` or ``(cases, d)``, parameters numbers or ``(cases,)``."""
-        unknown = start.keys() - set(self.groups) - set(self.parameters)
-        if unknown:
-            raise InvalidInputError(f"{sorted(unknown)} is no group or parameter of this loss")
-        return self.replace(start=self.start | {k: np.asarray(v, dtype=float) for k, v in start.items()})
+        """A copy with its own start: group arrays ``(d,)`` or ``(cases, d)``, parameters numbers or ``(cases,)``.
+
+        Raises:
+            InvalidInputError: an unknown name, numbers that are not finite, a shape that does not fit.
+
+        >>> import bn_theory as bn
+        >>> loss = bn.rayleigh([0.0, 1.0]).with_start(w=[[1.0, 0.0], [1.0, 1.0]])
+        >>> bn.run(loss, bn.GD(lr=0.1), steps=1, record=[0]).loss.values.ravel().tolist()
+        [0.0, 0.25]
+        """
+        return self.replace(start=self.start | own_start(self, start))
 
     @property
     def unnormalised(self) -> Loss:

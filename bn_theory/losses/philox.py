@@ -11,7 +11,7 @@ Counter words (32 bits each) and key:
     c3  stream << 16 | high 16 bits of c1's number
     key the seed's low and high 32 bits
 
-A *stream* is one noise symbol, a start or a sampler, so that they never share bits. For signs, word
+A *stream* is one noise symbol, a start, a shuffle or a sampler, so that they never share bits. For signs, word
 ``step % 4`` holds 32 coordinates of one step: one draw makes 128 signs, for 32 coordinates over 4 steps,
 so that no bit is wasted from ``d = 32`` on.
 """
@@ -23,7 +23,9 @@ import numpy as np
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)
 ROUNDS = 10
-START_STREAM = 0x8000  # streams from here on make starts, those below make noise
+# Streams by what they are for, 16 bits in all: noise counts up from 0, the others from where they are named.
+START_STREAM = 0x8000  # random starts, one stream per group
+SHUFFLE_STREAM = 0xC000  # the shuffle before data are cut into parts
 _MASK = np.uint64(0xFFFFFFFF)
 
 

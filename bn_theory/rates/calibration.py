@@ -1,6 +1,6 @@
 """Calibration of the exponent fit: does the interval cover, and is it as narrow as it can be?
 
-``python -m bn_theory.rates`` prints the table.
+``bn-theory calibrate`` prints the table and writes it.
 """
 
 from __future__ import annotations

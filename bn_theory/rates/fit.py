@@ -143,15 +143,18 @@ def fit_exponent(
         )
 
     def run(blocks):
-        return estimate(
-            blocks,
-            families,
-            statistic=statistic,
-            log_power=log_power,
-            seed=seed,
-            draws=draws,
-            confidence=confidence,
-        )
+        # A law that is far from data that fall by hundreds of decades overflows; it then has infinite misfit and
+        # no weight, which is all that is asked of it.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return estimate(
+                blocks,
+                families,
+                statistic=statistic,
+                log_power=log_power,
+                seed=seed,
+                draws=draws,
+                confidence=confidence,
+            )
 
     count = records.t.size
     blocks = reduce_records(records, statistic, seed) if count >= 3 else None

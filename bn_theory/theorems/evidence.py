@@ -21,6 +21,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from bn_theory.errors import NoPowerLawError
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE = "supported", "contradicted", "inconclusive"
@@ -132,18 +134,25 @@ def amplitude(name: str, interval, tolerance: float, **details) -> Evidence:
 
 
 def no_power_law(name: str, predicted: float, error: NoPowerLawError, one_sided: bool = False) -> Evidence:
-    """The verdict on a claimed power law where the fit refused.
+    """The verdict on a claimed exponent of a norm where the fit of its square refused.
 
-    A plateau contradicts decay at any rate. Exponential decay contradicts one exponent, and supports "not slower
-    than"; so does a trace that has fallen to the rounding floor. One that is too short decides nothing.
+    A plateau contradicts it if the local exponents of the last decade, halved, lie above the prediction with their
+    bands (their median does); a "plateau" that is only a wide interval decides nothing. Exponential decay
+    contradicts one exponent and supports "not slower than"; so does a trace that has fallen to the rounding floor.
+    One that is too short decides nothing.
     """
-    if error.reason == "plateau":
-        verdict = CONTRADICTED
+    verdict = INCONCLUSIVE
+    details = {"refused": error.reason, "why": str(error)} | ({"sided": "one"} if one_sided else {})
+    if error.reason == "plateau" and error.partial is not None:
+        local = error.partial.local_exponents
+        late = local.t >= local.t[-1] / 10
+        lower = float(np.median((local.value - local.band)[late])) / 2
+        details["local_exponent_at_least"] = lower
+        verdict = CONTRADICTED if lower > predicted else INCONCLUSIVE
     elif one_sided and error.reason in ("exponential", "rounding_floor"):
         verdict = SUPPORTED
-    else:
-        verdict = CONTRADICTED if error.reason == "exponential" else INCONCLUSIVE
-    details = {"refused": error.reason, "why": str(error)} | ({"sided": "one"} if one_sided else {})
+    elif error.reason == "exponential":
+        verdict = CONTRADICTED
     return Evidence(name, "exponent", verdict, None, predicted, details=details)
 
 
@@ -159,6 +168,11 @@ def control(claim: Evidence) -> Evidence:
     flipped = {CONTRADICTED: SUPPORTED, SUPPORTED: CONTRADICTED, INCONCLUSIVE: INCONCLUSIVE}[claim.verdict]
     details = {"controlled_kind": claim.kind, "claim_verdict": claim.verdict} | claim.details
     return replace(claim, kind="control", verdict=flipped, details=details)
+
+
+def largest(values) -> float:
+    """The largest value; NaN wins (Python's ``max`` would drop it), so that no judge takes it for agreement."""
+    return float(np.max([float(v) for v in values]))
 
 
 def worst(verdicts) -> str:

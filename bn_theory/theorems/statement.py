@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from bn_theory.theorems.evidence import CONTRADICTED, SUPPORTED, Evidence, Outside, worst
+from bn_theory.errors import DivergedError, InvalidInputError
+from bn_theory.theorems.evidence import CONTRADICTED, SUPPORTED, Evidence, Outside, diverged, worst
 
 PROFILES = ("quick", "full")
 
@@ -33,6 +34,10 @@ class Settings:
     profile: str = "quick"
     seed: int = 0
     engine: str = "auto"
+
+    def __post_init__(self):
+        if self.profile not in PROFILES:
+            raise InvalidInputError(f"unknown profile {self.profile!r}; there are {' and '.join(PROFILES)}")
 
     @property
     def full(self) -> bool:
@@ -108,7 +113,12 @@ def verify(statement: Statement, settings: Settings, progress=lambda item: None)
 
 def _items(statement, settings):
     yield _proof(statement)
-    yield from statement.evidence(settings)
+    try:
+        yield from statement.evidence(settings)
+    except DivergedError as error:
+        # Where a statement expects finite numbers at every rate, a run that leaves them contradicts it; the
+        # controls, which expect divergence, catch it themselves.
+        yield diverged("a run left the finite numbers", "bound", error)
 
 
 def _proof(statement):

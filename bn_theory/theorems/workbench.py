@@ -53,6 +53,13 @@ def separable_losses() -> dict[str, bn.Loss]:
 
 
 @lru_cache(maxsize=1)
+def neuron_diabetes() -> bn.ArrayLoss:
+    """A batch-normalised neuron with logistic loss: diabetes progression above or below its mean."""
+    X, y = diabetes()
+    return bn.bn_neuron_logistic(X, np.where(y > 0, 1.0, -1.0))
+
+
+@lru_cache(maxsize=1)
 def minibatch_diabetes() -> bn.ArrayLoss:
     """Minibatch BN least squares on the diabetes data, four parts of 110 or 111 rows."""
     return bn.minibatch_least_squares_bn(*diabetes(), parts=4)
@@ -127,22 +134,40 @@ def gradient_rounding(loss: bn.Loss, state, sample=None) -> dict:
     return {g: (size + 16) * EPS / 2 * error for g, error in errors.items()}
 
 
+def value_rounding(loss: bn.Loss, state) -> np.ndarray:
+    """First-order bound on the rounding error of the full loss, as for :func:`gradient_rounding`:
+
+    ``(d + 16) u ( |Phi's terms| + sum_j |dPhi/dS_j| total|e_j| )``.
+    """
+    values = {loss.symbols[n]: a[:, None] if a.ndim == loss.case_ndim(n) else a for n, a in loss.data.items()}
+    values |= {loss.symbols[n]: a for n, a in state.items()}
+    wide = {s: v[..., None] if s.name in loss.parameters else v for s, v in values.items()}
+    full, sizes = loss.reduced.full, {}
+    for s, e in loss.reduced.clean.items():
+        term = _at(e, wide)
+        values[s], sizes[s] = np.sum(term, axis=-1), np.sum(np.abs(term), axis=-1)
+    total = sum(np.abs(_at(term, values)) for term in sympy.Add.make_args(full))
+    for s, size in sizes.items():
+        total = total + np.abs(_at(sympy.diff(full, s), values)) * size
+    return (max(loss.dimensions[g] for g in loss.groups) + 16) * EPS / 2 * total
+
+
 def _at(expression, table):
     symbols = sorted(expression.free_symbols, key=str)
-    return sympy.lambdify(symbols, expression, "numpy")(*(table[s] for s in symbols))
+    return sympy.lambdify(symbols, expression, "scipy", dummify=True)(*(table[s] for s in symbols))
 
 
 def condition(loss, seed: int) -> float:
-    """A ``k`` such that rounding moves the gradient at unit norm by at most ``k u`` in norm (``u = eps/2``).
+    """An estimate of ``k``: rounding moves the gradient at unit norm by at most ``k u`` in norm (``u = eps/2``).
 
-    The largest over 4096 random states, times 4: the supremum is attained where all terms align, which
-    random directions miss by a factor of up to 2 in each of the two factors of a term.
+    The largest first-order bound over 4096 random states, times 4. An estimate and not a supremum: random directions
+    are short of the worst one by a factor that the 4 is meant to cover, up to 2 in each of a term's two factors.
     """
     if isinstance(loss, bn.ArrayLoss):
         # Three sums of d products in a row, each followed by a cancellation of terms of at most 2 |grad|.
         start = {p: np.ones(1) for p in loss.parameters}
-        blocks = loss.facts.need("blocks", start)
-        return 6 * (max(loss.dimensions.values()) + 16) * sum(blocks.gradient_bound(g) for g in loss.groups)
+        bounds = loss.facts.need("sample_gradient", start)
+        return 6 * (max(loss.dimensions.values()) + 16) * sum(bounds[g] for g in loss.groups)
     state = random_state(loss, seed, 4096)
     sample = loss.draw(seed, np.arange(4096), 0) if loss.noises else None
     errors = gradient_rounding(loss, state, sample)

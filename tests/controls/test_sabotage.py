@@ -9,10 +9,11 @@ import bn_theory as bn
 from bn_theory import bounds, predictions
 from bn_theory.engines import numba_, numpy_
 from bn_theory.losses.facts import Facts
+from bn_theory.theorems import evidence as judge
 from bn_theory.theorems import workbench
-from bn_theory.theorems.arora2019 import amplitude_law, descent, gd_rate, norm_growth, sgd_rate, sgd_runs
-from bn_theory.theorems.evidence import CONTRADICTED, SUPPORTED
-from bn_theory.theorems.statement import Settings
+from bn_theory.theorems.arora2019 import amplitude_law, descent, gd_rate, norm_growth, orthogonality, sgd_rate, sgd_runs
+from bn_theory.theorems.evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED
+from bn_theory.theorems.statement import Settings, Source, Statement, verify
 
 SETTINGS = Settings()
 QUOTIENT = bn.rayleigh(np.linspace(0.0, 1.0, 16))
@@ -78,9 +79,10 @@ def test_an_infimum_that_is_too_high_is_noticed():
 def test_an_sgd_bound_without_the_noise_is_noticed():
     noisy = bn.with_linear_noise(QUOTIENT, 0.5)
     run = bn.run(noisy, bn.SGD(1.0), steps=2000, replicas=16)
-    assert sgd_rate.bound_claim("x", noisy, bn.SGD(1.0), run).verdict == SUPPORTED
+    assert [e.verdict for e in sgd_rate.bound_claims("x", noisy, bn.SGD(1.0), run)] == [SUPPORTED, SUPPORTED]
     wrong = noisy.with_facts(sample_gradient=lambda start: {"w": 0.5})  # the full gradient's bound
-    assert sgd_rate.bound_claim("x", wrong, bn.SGD(1.0), run).verdict == CONTRADICTED
+    norm, _ = sgd_rate.bound_claims("x", wrong, bn.SGD(1.0), run)
+    assert norm.verdict == CONTRADICTED
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +119,50 @@ def test_what_a_bound_needs_and_the_loss_lacks_is_named():
     assert loss.facts == Facts()
     with pytest.raises(bn.BnTheoryError, match=r"with_facts\(blocks"):
         gd_rate.bound_claim("x", loss, {"w": np.array([1.0])}, bn.run(loss, bn.GD([1.0]), start=[1.0, 2.0], steps=20))
+
+
+def test_nan_is_never_taken_for_agreement():
+    class Silent:
+        """A loss whose gradients are NaN everywhere."""
+
+        def __init__(self, loss):
+            self.loss = loss
+
+        def __getattr__(self, name):
+            return getattr(self.loss, name)
+
+        def gradient(self, state, noise=None):
+            return {g: np.full_like(v, np.nan) for g, v in self.loss.gradient(state, noise).items()}
+
+    silent = Silent(QUOTIENT)
+    assert orthogonality.orthogonality_claim("x", silent, 0, [1.0]).verdict == CONTRADICTED
+    assert orthogonality.homogeneity_claim("x", silent, 0).verdict == CONTRADICTED
+    assert orthogonality.hessian_claim("x", silent, 0).verdict == CONTRADICTED
+    assert np.isnan(judge.largest([0.0, np.nan, 1.0]))
+
+
+def test_a_run_that_diverges_contradicts_its_statement():
+    def evidence(settings):
+        yield judge.identity("before", 0.0, 1.0)
+        bn.run(QUOTIENT.unnormalised, bn.GD(5.0), steps=2000, engine="numpy")
+
+    found = verify(Statement("arora2019.norm_growth", "t", Source("p", "s", "paper"), evidence), SETTINGS)
+    assert found.verdict == CONTRADICTED
+    assert [e.verdict for e in found.evidence] == [SUPPORTED, SUPPORTED, CONTRADICTED]
+
+
+def test_a_wide_interval_that_happens_to_hold_zero_is_no_contradiction():
+    @dataclasses.dataclass
+    class Local:
+        t = np.geomspace(1, 1e4, 9)
+        value = np.zeros(9)
+        band = np.full(9, 3.0)
+
+    @dataclasses.dataclass
+    class Partial:
+        local_exponents = Local
+
+    error = bn.NoPowerLawError("a plateau, perhaps", reason="plateau", partial=Partial)
+    assert judge.no_power_law("x", -0.5, error).verdict == INCONCLUSIVE
+    Local.band = np.full(9, 0.05)
+    assert judge.no_power_law("x", -0.5, error).verdict == CONTRADICTED

@@ -119,7 +119,7 @@ def test_amplitude(interval, verdict):
 @pytest.mark.parametrize(
     ("reason", "verdict"),
     [
-        ("plateau", CONTRADICTED),
+        ("plateau", INCONCLUSIVE),  # without a partial fit nobody knows how flat it is
         ("exponential", CONTRADICTED),
         ("rounding_floor", INCONCLUSIVE),
         ("too_few_decades", INCONCLUSIVE),

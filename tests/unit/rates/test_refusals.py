@@ -150,3 +150,12 @@ def test_unknown_names_come_with_the_nearest():
         fit_exponent(T, Y, model="corected")
     with pytest.raises(TypeError):
         fit_exponent(T, Y, windows=(1, 2))
+
+
+@pytest.mark.parametrize("scale", [100.0, 10.0, 1.0])
+def test_decay_over_hundreds_of_decades_is_refused_without_a_warning(scale):
+    t = np.geomspace(1, 1e4, 60)
+    y = np.exp(-t / scale) + 1e-300  # warnings are errors here
+    with pytest.raises(NoPowerLawError) as caught:
+        fit_exponent(t, y)
+    assert caught.value.reason in ("exponential", "rounding_floor", "no_window")
