@@ -47,22 +47,29 @@ def effective_rates(minimum: Minimum, schedule, norm2_start, first: int, last: i
     Returns:
         shape ``(last - first,)``, after an axis of replicas if there is one.
     """
+    blocks = list(_rate_blocks(minimum, schedule, norm2_start, first, last))
+    return np.concatenate(blocks, axis=-1)
+
+
+def summed_rates(minimum: Minimum, schedule, norm2_start, first: int, last: int) -> np.ndarray:
+    """``sum eta_t/G_t`` over ``t = first .. last - 1``, as :func:`effective_rates` but without holding them all."""
+    return sum(np.sum(block, axis=-1) for block in _rate_blocks(minimum, schedule, norm2_start, first, last))
+
+
+def _rate_blocks(minimum, schedule, norm2_start, first, last):
     eta = schedule.values(first, last)[0]
     push = eta**2 * np.trace(minimum.noise)
     squares = np.array(norm2_start, dtype=float)[..., None] ** 2
-    found = np.empty((*squares.shape[:-1], len(eta)))
     k = 0
     while k < len(eta):
         # Exactly G_{t+1}^2 = G_t^2 + 2 a_t + a_t^2/G_t^2. In a block over which G^2 grows by less than 1e-3 the
         # last term is taken at the block's start, which errs by 1e-3 of a term of relative size a/(2 G^2) < 1e-3.
         n = max(1, int(1e-3 * np.min(squares) / (2 * push[k]))) if push[k] > 0 else len(eta)
         block = push[k : k + n]
-        sums = np.cumsum(2 * block + block**2 / squares, axis=-1)
-        found[..., k] = squares[..., 0]
-        found[..., k + 1 : k + n] = squares + sums[..., :-1]
-        squares = squares + sums[..., -1:]
+        ends = squares + np.cumsum(2 * block + block**2 / squares, axis=-1)
+        yield eta[k : k + n] / np.sqrt(np.concatenate([squares, ends[..., :-1]], axis=-1))
+        squares = ends[..., -1:]
         k += n
-    return eta / np.sqrt(found)
 
 
 def gradient(minimum: Minimum, rates) -> np.ndarray:

@@ -18,7 +18,7 @@ def is_nonnegative(expression) -> bool:
     (True, False)
     """
     e = sp.sympify(expression)
-    if e.is_number:
+    if e.is_number and not e.has(sp.Sum):  # a sum is a number to sympy, by the declared sign of its index
         return bool(e.is_nonnegative)
     if isinstance(e, sp.Symbol | AppliedUndef):
         return bool(e.is_nonnegative)
@@ -46,15 +46,16 @@ def is_nonnegative(expression) -> bool:
 
 
 def _is_nonnegative_sum(e) -> bool:
-    body = e.function
-    for index, *ends in e.limits:
+    signed = {}
+    for index, *ends in reversed(e.limits):  # the outermost first: the ends of the others may hold its index
+        ends = [end.xreplace(signed) for end in ends]
         # sympy's sum from 1 to -2 is minus that over -1 and 0, so a range may be empty but no shorter.
         if len(ends) != 2 or not is_nonnegative(ends[1] - ends[0] + 1):
             return False
         # The index has the sign of the range's lower end, whatever its symbol was declared to have.
         signs = {"nonnegative": True} if is_nonnegative(ends[0]) else {"real": True}
-        body = body.xreplace({index: sp.Dummy(index.name, integer=ends[0].is_integer, **signs)})
-    return is_nonnegative(body)
+        signed[index] = sp.Dummy(index.name, integer=ends[0].is_integer, **signs)
+    return is_nonnegative(e.function.xreplace(signed))
 
 
 def is_positive(expression) -> bool:
@@ -65,7 +66,7 @@ def is_positive(expression) -> bool:
     (True, False)
     """
     e = sp.sympify(expression)
-    if e.is_number:
+    if e.is_number and not e.has(sp.Sum):
         return bool(e.is_positive)
     if isinstance(e, sp.Symbol | AppliedUndef):
         return bool(e.is_positive)

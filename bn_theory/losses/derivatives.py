@@ -96,7 +96,7 @@ def _function(arguments, expressions):
     return sympy.lambdify(list(own.values()), renamed, modules="scipy", cse=True)
 
 
-def _apply(expressions, values):
+def apply(expressions, values):
     """Evaluate ``{key: expression}`` with ``{symbol: array}``."""
     used = tuple(sorted({s for e in expressions.values() for s in e.free_symbols}, key=str))
     results = _function(used, tuple(expressions.values()))(*(values[s] for s in used))
@@ -130,13 +130,13 @@ def evaluate(derivatives: Derivatives, symbols, arrays, sampled=True):
         values[symbol] = array
         wide[symbol] = array[..., None] if isinstance(symbol, Parameter) else array
     available = {s: e for s, e in derivatives.sums.items() if all(symbol in values for symbol in e.free_symbols)}
-    for s, e in zip(available, _apply(available, wide).values(), strict=True):
+    for s, e in zip(available, apply(available, wide).values(), strict=True):
         values[s] = np.sum(e, axis=-1)
     known = {c: e for c, e in derivatives.coefficients.items() if e.free_symbols <= set(values)}
-    for c, coefficient in _apply(known, values).items():
+    for c, coefficient in apply(known, values).items():
         values[c] = coefficient
         wide[c] = np.asarray(coefficient)[..., None]
-    value = _apply({"value": derivatives.value}, values)["value"]
+    value = apply({"value": derivatives.value}, values)["value"]
     # What is constant, or zero, comes without the axes of the state.
     groups = [name for name, symbol in symbols.items() if isinstance(symbol, Weights)]
     scalars = [np.shape(arrays[name]) for name, symbol in symbols.items() if isinstance(symbol, Parameter)]
@@ -147,7 +147,7 @@ def evaluate(derivatives: Derivatives, symbols, arrays, sampled=True):
         (derivatives.full, derivatives.parameter_full),
         (derivatives.sample, derivatives.parameter_sample),
     )[: 2 if sampled else 1]:
-        found = _apply(per_group, wide)
+        found = apply(per_group, wide)
         found = {name: _widened(slope, (*shape, *np.shape(arrays[name])[-1:])) for name, slope in found.items()}
-        gradients.append(found | {p: _widened(slope, shape) for p, slope in _apply(per_parameter, values).items()})
+        gradients.append(found | {p: _widened(slope, shape) for p, slope in apply(per_parameter, values).items()})
     return value, gradients[0], gradients[1] if sampled else None

@@ -8,6 +8,7 @@ import numpy as np
 import sympy
 
 import bn_theory as bn
+from bn_theory.losses.derivatives import apply
 
 EPS = float(np.finfo(float).eps)
 
@@ -153,8 +154,7 @@ def value_rounding(loss: bn.Loss, state) -> np.ndarray:
 
 
 def _at(expression, table):
-    symbols = sorted(expression.free_symbols, key=str)
-    return sympy.lambdify(symbols, expression, "scipy", dummify=True)(*(table[s] for s in symbols))
+    return apply({"value": expression}, table)["value"]
 
 
 def condition(loss, seed: int) -> float:

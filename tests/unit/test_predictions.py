@@ -59,6 +59,16 @@ def test_effective_rates_follow_the_recursion_and_take_replicas():
     many = predictions.effective_rates(MINIMUM, schedule, np.array([1.5, 4.0]), 3, 8)
     assert many.shape == (2, 5)
     assert many[0] == pytest.approx(rates, rel=1e-15)
+    assert predictions.summed_rates(MINIMUM, schedule, np.array([1.5, 4.0]), 3, 8) == pytest.approx(many.sum(axis=1))
+
+
+def test_blocks_of_the_recursion_agree_with_single_steps():
+    schedule, G, trace = Power(3.0, 0.2), 2.0, np.trace(MINIMUM.noise)
+    rates = predictions.effective_rates(MINIMUM, schedule, G, 0, 30_000)
+    for t, eta in enumerate(schedule.values(0, 30_000)[0]):
+        if t % 2999 == 0:
+            assert rates[t] == pytest.approx(eta / G, rel=1e-6)
+        G += eta**2 * trace / G
 
 
 def test_relaxation_leaves_overshooting_steps_out():

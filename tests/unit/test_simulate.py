@@ -6,6 +6,7 @@ import xarray as xr
 
 import bn_theory as bn
 from bn_theory.errors import BnTheoryError, DivergedError, InvalidInputError, LossError, UnknownNameError
+from bn_theory.simulate import _rates_at
 
 RAYLEIGH = bn.rayleigh([0.0, 1.0, 2.0])
 GRID = bn.rayleigh([[0.0, 1.0, 2.0], [0.0, 3.0, 1.0]])
@@ -14,6 +15,8 @@ X = np.array([[0.0, 1.0], [1.0, 0.5], [2.0, -1.0], [3.0, 0.0], [-1.0, 2.0]])
 BN = bn.least_squares_bn(X, X @ [1.0, -2.0] + [0.1, -0.2, 0.3, 0.0, -0.1])
 w, a = bn.weights("w"), bn.data("a")
 SIZELESS = bn.Loss(bn.total(w**4) / bn.total(w**2) ** 2)
+u, v = bn.weights("u"), bn.weights("v")
+SHARED = bn.Loss(bn.total(u * v) ** 2 / (bn.total(u**2) * bn.total(v**2)))
 SILENT_ARRAY = bn.ArrayLoss((lambda w, sample: w[..., 0], lambda w, sample: 0 * w), {"w": 2}, name="silent")
 
 
@@ -66,7 +69,20 @@ def run(loss=RAYLEIGH, method=None, start=None, **keywords):
         (lambda: run(start=[1.0, np.inf, 0.0]), "start of 'w' must be finite.*inf"),
         (lambda: run(BN, start={"gamma": np.nan}), "start of 'gamma' must be finite"),
         (lambda: run(start=[1.0, 2.0]), "but the data have 3 coordinates"),
-        (lambda: run(start=1.0), "shape"),
+        (lambda: run(start=1.0), r"shape \(\), one number; give an array of shape \(d,\)"),
+        (lambda: run(SIZELESS, start=1.0), r"one number; give an array of shape \(d,\)"),
+        (lambda: run(SIZELESS, start=[]), "start of 'w' is empty"),
+        (lambda: run(start=[1.0, 1j, 0.0]), "not an array of numbers"),
+        (lambda: run(start=np.array([1.0, 1j, 0.0])), "not an array of numbers"),
+        (lambda: run(start=["1", "2", "3"]), "not an array of numbers"),
+        (lambda: run(start=[1e200, 0.0, 0.0]), r"entry of size 1e\+200, and \|w\|\^2 leaves the range of float64"),
+        (lambda: run(RAYLEIGH.unnormalised, start=[1e200, 0.0, 0.0]), "leaves the range of float64"),
+        (lambda: run(start=[1e-200, 0.0, 0.0]), "size 1e-200, and .* leaves the range of float64"),
+        (lambda: run(RAYLEIGH.with_start(w=[0.0, 1e200, 0.0])), "leaves the range of float64"),
+        (lambda: run(RAYLEIGH.with_start(w=np.ones((3, 3))), bn.GD(lr=[0.1, 0.2])), "case axes differ in length"),
+        (lambda: run(BN, bn.GD(lr=[0.1, 0.2]), {"gamma": np.ones((3, 1))}), "case axes differ in length"),
+        (lambda: run(SHARED, start={"u": np.ones(3), "v": np.ones(4)}), "'u' has 3 coordinates where u, v have 4"),
+        (lambda: run(SHARED), "no data or start share its coordinates; give start="),
         (lambda: run(start="text"), "not an array of numbers"),
         (lambda: run(start=[[1.0, 2.0, 3.0], [1.0]]), "not an array of numbers"),
         (lambda: run(start=np.ones((3, 3)), replicas=2), "does not fit"),
@@ -235,6 +251,21 @@ def test_parameter_starts():
     assert gammas(BN.with_start(gamma=[5.0, 6.0]), None, method=method, replicas=2) == [[5.0, 5.0], [6.0, 6.0]]
 
 
+@pytest.mark.parametrize("name", ["numpy", "numba"])
+def test_a_start_can_bring_the_case_axis(name):
+    """One start per case, of the loss or of the call, without cases in data or rates."""
+    rows = np.array([[1.0, 2.0, 2.0], [0.0, 3.0, 4.0], [2.0, 0.0, 0.0]])
+    first = {"record": [0], "replicas": 2, "engine": name}
+    own = run(RAYLEIGH.with_start(w=rows), **first)
+    assert own.norm2.dims == ("case", "replica", "step")
+    assert own.norm2[..., 0].values.tolist() == [[9.0, 9.0], [25.0, 25.0], [4.0, 4.0]]
+    assert "case" not in run(RAYLEIGH.with_start(w=rows), start=rows[0], **first).dims  # the call's start replaces it
+    gammas = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    assert run(BN, start={"gamma": gammas}, **first).parameters[..., 0, 0].values.tolist() == gammas
+    found = run(BN.with_start(gamma=[5.0, 6.0]), **first).parameters[..., 0, 0].values.tolist()
+    assert found == [[5.0, 5.0], [6.0, 6.0]]
+
+
 def test_a_loss_can_bring_its_start():
     loss = bn.power_law_rayleigh([0.5, 1.0], d=5)
     result = run(loss, record=[0], replicas=2)
@@ -252,6 +283,52 @@ def test_sizes_come_from_the_start_where_no_data_know_them():
     assert run(SIZELESS, start=np.ones(7)).final_w.shape == (1, 7)
 
 
+def test_groups_that_share_coordinates_share_their_size():
+    result = run(SHARED, start={"u": np.ones(4)}, record=[0])
+    assert result.final_v.shape == (1, 4) and np.allclose(result.norm2[0, 0], [4.0, 1.0], rtol=1e-14, atol=0)
+
+
+# --- array functions ---
+
+
+def quotient(w, sample):
+    return (w[..., 0] ** 2) / np.sum(w * w, axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("value", "grad", "parameters", "message"),
+    [
+        (quotient, lambda w, sample: w[..., :1], (), r"returns shape \(1, 2, 1\) for 'w'; .*\(1, 2, 3\)"),
+        (quotient, lambda w, sample: w[0], (), r"returns shape \(2, 3\) for 'w'"),
+        (quotient, lambda w, sample: 0.0, (), r"returns shape \(\) for 'w'"),
+        (lambda w, sample: w, lambda w, sample: w, (), r"value of made up returns shape \(1, 2, 3\); .*\(1, 2\)"),
+        (lambda w, sample: 0.0, lambda w, sample: w, (), r"value of made up returns shape \(\)"),
+        (
+            lambda s, _: s["g"],
+            lambda s, _: s["w"],
+            ("g",),
+            r"must return \{name: array\} for \['w', 'g'\], not ndarray",
+        ),
+        (lambda s, _: s["g"], lambda s, _: {"w": s["w"]}, ("g",), r"for \['w', 'g'\], not \['w'\]"),
+        (lambda s, _: s["g"], lambda s, _: s | {"g": s["w"]}, ("g",), r"shape \(1, 2, 3\) for 'g'"),
+    ],
+)
+def test_shapes_of_array_functions_are_checked_before_they_run(value, grad, parameters, message):
+    loss = bn.ArrayLoss((value, grad), {"w": 3}, parameters, name="made up")
+    with pytest.raises(InvalidInputError, match=message):
+        run(loss, replicas=2)
+
+
+def test_the_gradient_of_a_sample_is_checked_too():
+    def grad(w, sample):
+        return w if sample is None else sample
+
+    loss = bn.ArrayLoss((quotient, grad), {"w": 3}, sampler=bn.Sampler("rademacher", 3), name="made up")
+    run(loss, replicas=2)
+    with pytest.raises(InvalidInputError, match=r"returns shape \(2, 3\) for 'w'"):
+        run(loss, bn.SGD(lr=0.1), replicas=2)
+
+
 def test_final_state_is_that_of_the_last_step():
     result = run(replicas=2, start=[1.0, 2.0, 3.0])
     assert np.allclose((result.final_w**2).sum("w_coordinate"), result.norm2.isel(step=-1), rtol=1e-14, atol=0)
@@ -265,7 +342,7 @@ def test_attributes_make_it_reproducible():
     result = run(bn.with_linear_noise(RAYLEIGH, 0.5), bn.SGD(lr=0.25, decay=0.125), seed=2**63 + 1, engine="numba")
     attributes = result.attrs
     assert attributes["engine"] == "numba"
-    assert attributes["seed"] == 2**63 + 1
+    assert attributes["seed"] == str(2**63 + 1)  # files have no integer that large
     assert attributes["steps"] == 5
     assert attributes["dtype"] == "float64"
     assert "SGD(lr=0.25, decay=0.125)" in attributes["method"]
@@ -275,6 +352,44 @@ def test_attributes_make_it_reproducible():
     assert f"numpy {np.__version__}" in attributes["versions"]
     assert attributes["processor"] and attributes["python"]
     assert "total(z*w)" in str(attributes.get("expression", "")).replace("w*z", "z*w")
+
+
+def test_the_seed_is_a_number_where_files_can_hold_it():
+    for seed, kept in ((5, 5), (2**63 - 1, 2**63 - 1), (2**63, str(2**63)), (2**64 - 1, str(2**64 - 1))):
+        assert run(seed=seed).attrs["seed"] == kept
+
+
+# --- recorded rates ---
+
+
+class Counting:
+    """A schedule that counts how often and for how much it is asked."""
+
+    cases = None
+
+    def __init__(self):
+        self.asked = []
+
+    def values(self, first, last):
+        self.asked.append(last - first)
+        return 1.0 / np.arange(first + 1, last + 1)[None]
+
+
+@pytest.mark.parametrize(
+    ("records", "calls"),
+    [
+        (np.arange(300_000), 5),  # 300 000 / 2**16, rounded up
+        (np.arange(0, 60_000, 50), 1),
+        (np.arange(0, 10**9, 10**8), 10),
+        (np.r_[0:10, 10**6, 10**7 : 10**7 + 5], 3),
+        (np.array([3]), 1),
+    ],
+)
+def test_rates_of_records_are_asked_for_together(records, calls):
+    """In few calls where records are dense, and never for more than 2**16 rates at once."""
+    schedule = Counting()
+    assert np.array_equal(_rates_at(schedule, records), 1.0 / (records + 1)[None])
+    assert len(schedule.asked) == calls and max(schedule.asked) <= 2**16
 
 
 def test_auto_prefers_the_compiled_engine():

@@ -47,8 +47,8 @@ def finite_time_claim(name, dataset, minimum, eta, alpha):
     measured, first = _last_decade(dataset)
     start, end = int(dataset.step[first]), int(dataset.step[-1])
     # Every replica from its own norm: the mean of 1/G is not 1 over the mean of G.
-    rates = predictions.effective_rates(minimum, Power(eta, alpha), dataset.norm2.values[:, first], start, end)
-    law = np.sum(predictions.gradient(minimum, rates), axis=-1)
+    rates = predictions.summed_rates(minimum, Power(eta, alpha), dataset.norm2.values[:, first], start, end)
+    law = predictions.gradient(minimum, rates)
     return _ratio(name, measured, law, FINITE_TIME, restarted_at=start)
 
 

@@ -13,12 +13,12 @@ from bn_theory.dynamics import Power
 from bn_theory.theorems import workbench
 from bn_theory.theorems.statement import Settings
 
-SIGMA = 0.3
+SIGMA = 0.21
 """Noise level: small enough to relax early, large enough to outgrow the start's norm early (see ``length``)."""
 
-SIZE = 16
+SIZE = 32
 SHORT, LONG = 10**5, 10**6
-REPLICAS = {SHORT: 128, LONG: 32}
+REPLICAS = {SHORT: 192, LONG: 64}
 """Fewest replicas by length; seen half-widths of the gradient norm's exponent are 0.001 to 0.004, 0.005 is allowed."""
 
 PRECISION = 0.01
@@ -43,7 +43,7 @@ def alphas(settings) -> tuple[float, ...]:
 
 @lru_cache(maxsize=1)
 def loss() -> bn.Loss:
-    """A Rayleigh quotient with tangent Hessian eigenvalues 1 .. 2 and sign noise; tr S = 1.35."""
+    """A Rayleigh quotient with tangent Hessian eigenvalues 1 .. 2 and sign noise; tr S = 1.37."""
     return bn.with_linear_noise(bn.rayleigh(np.r_[0.0, np.linspace(1.0, 2.0, SIZE - 1)]), SIGMA)
 
 

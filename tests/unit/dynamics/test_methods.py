@@ -23,6 +23,10 @@ BAD_RATES = [
     [[0.1]],
     None,
     "text",
+    "0.1",
+    ["0.1"],
+    True,
+    0.1 + 0j,
     [[1.0, 2.0], [3.0]],
 ]
 
@@ -36,7 +40,7 @@ def test_bad_rates(make, rate):
         make(lr={"w": 0.1, "v": rate})
 
 
-@pytest.mark.parametrize("decay", [-0.1, np.nan, np.inf, [0.1, -0.1], [], "text"], ids=repr)
+@pytest.mark.parametrize("decay", [-0.1, np.nan, np.inf, [0.1, -0.1], [], "text", "0.5", False, 0.5j], ids=repr)
 def test_bad_decays(decay):
     with pytest.raises(InvalidInputError, match="decay"):
         bn.SGD(lr=0.1, decay=decay)

@@ -234,6 +234,24 @@ def test_sample_gradient_bounds_of_minibatches(zoo):
     assert top + max(betas) <= loss.facts.need("parameter_sample_gradient", start) * (1 + SLACK)
 
 
+@pytest.mark.parametrize("name", ["least_squares_bn", "least_squares_bn_signs"])
+def test_sample_gradient_bound_of_gamma(zoo, name):
+    """(Gamma + beta)^2 bounds E|grad_gamma L|^2, with linear noise on w too, and is reached at gamma = -beta."""
+    loss = zoo(name)
+    b, s = loss.data["b"], loss.data["s"]
+    beta = np.sqrt(b @ (b / s))
+    assert loss.facts.need("parameter_sample_gradient", {"gamma": 0.0}) == pytest.approx(2 * beta, rel=4 * EPS)
+    for gamma in (0.1, -3 * beta):
+        bound = loss.facts.need("parameter_sample_gradient", {"gamma": np.array([[gamma, 0.0]])})
+        largest = max(abs(gamma), beta)
+        steepest = np.broadcast_to(b / s, (1, 64, len(b)))
+        state = {"w": steepest, "gamma": np.full((1, 64), -largest)}
+        sample = loss.draw(0, range(64), 0) if loss.noises else None
+        _, full, sampled = loss.evaluate(state, sample)
+        found = np.sqrt(np.mean((full if sampled is None else sampled)["gamma"] ** 2))
+        assert 0.99 * bound <= found <= bound * (1 + 100 * EPS)
+
+
 def directions(loss, count=400):
     return np.random.default_rng(0).standard_normal((count, loss.dimensions["w"]))
 

@@ -76,7 +76,7 @@ def test_minibatch_parts_partition_the_rows():
     constants = loss.value(state | {"gamma": np.zeros((1, 4))}, np.arange(4))[0]
     from bn_theory.losses import philox
 
-    order = np.argsort(philox.normals(0, [0], 0, 40, philox.START_STREAM)[0])
+    order = np.argsort(philox.normals(0, [0], 0, 40, philox.SHUFFLE_STREAM)[0])
     assert sorted(order) == list(range(40))
     for part, rows in enumerate(np.array_split(order, 4)):
         assert close(constants[part], y[rows].var() / 2, 2000)
@@ -175,7 +175,12 @@ X, y = data_set()
         (lambda: bn.power_law_rayleigh(d=10.0), "d must be"),
         (lambda: bn.power_law_rayleigh(smallest=0.0), "spectrum"),
         (lambda: bn.power_law_rayleigh(smallest=2.0), "spectrum"),
-        (lambda: bn.power_law_rayleigh(largest=np.inf), "spectrum"),
+        (lambda: bn.power_law_rayleigh(largest=np.inf), "largest must be finite"),
+        (lambda: bn.power_law_rayleigh(smallest="a"), "smallest is not an array of numbers: 'a'"),
+        (lambda: bn.power_law_rayleigh(largest=[1.0, 2.0]), "largest has shape"),
+        (lambda: bn.power_law_rayleigh(mass=None), "mass is not an array of numbers"),
+        (lambda: bn.rayleigh(["0.0", "1.0"]), "eigenvalues is not an array of numbers"),
+        (lambda: bn.rayleigh(np.array([0.0, 1j])), "eigenvalues is not an array of numbers"),
         (lambda: bn.power_law_rayleigh(mass=1.0), "mass"),
         (lambda: bn.with_linear_noise(bn.rayleigh([0.0, 1.0]), -0.1), ">= 0"),
         (lambda: bn.with_linear_noise(bn.rayleigh([0.0, 1.0]), np.inf), "finite"),
@@ -198,6 +203,19 @@ X, y = data_set()
         (lambda: bn.Sampler("parts", 0), "size"),
         (lambda: bn.ArrayLoss((None, None), {}), "at least one group"),
         (lambda: bn.ArrayLoss((None, None), {"w": 2}, scale_invariant_groups=("v",)), "no groups"),
+        (lambda: bn.ArrayLoss((None, None), {"w": 2}), "pair .* of functions"),
+        (lambda: bn.ArrayLoss(3, {"w": 2}), "pair .* of functions, not 3"),
+        (lambda: bn.ArrayLoss((abs,), {"w": 2}), "pair .* of functions"),
+        (lambda: bn.ArrayLoss((abs, abs), {"w": 0}), "size of 'w' must be a whole number >= 1, not 0"),
+        (lambda: bn.ArrayLoss((abs, abs), {"w": 2.5}), "size of 'w' must be"),
+        (lambda: bn.ArrayLoss((abs, abs), {"w": True}), "size of 'w' must be"),
+        (lambda: bn.ArrayLoss((abs, abs), 3), "at least one group"),
+        (lambda: bn.ArrayLoss((abs, abs), {"w": 2}, "gamma"), "tuple of distinct names"),
+        (lambda: bn.ArrayLoss((abs, abs), {"w": 2}, ("w",)), "tuple of distinct names"),
+        (lambda: bn.ArrayLoss((abs, abs), {"w": 2}, sampler="parts"), "bn.Sampler or None"),
+        (lambda: bn.ArrayLoss((abs, abs), {"w": 2}, start={"v": [1.0, 1.0]}), "no group or parameter"),
+        (lambda: bn.ArrayLoss((abs, abs), {"w": 2}, start={"w": [1.0, np.nan]}), "must be finite"),
+        (lambda: bn.ArrayLoss((abs, abs), {"w": 2}).with_facts(foo=1), r"unknown facts \['foo'\]; there are infimum"),
     ],
 )
 def test_refused_inputs(make, message):

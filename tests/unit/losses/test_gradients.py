@@ -247,3 +247,42 @@ def test_derivatives_away_from_kinks(engine):
     # one step of some 20 operations on numbers of size 2
     assert np.allclose(one.final_w, other.final_w, rtol=0, atol=20 * 2 * EPS)
     assert np.allclose(one.loss, other.loss, rtol=20 * EPS, atol=0)
+
+
+def test_noise_alone(engine):
+    """The full loss is zero, and a step is that of the noise."""
+    w, z = bn.weights("w"), bn.noise("z")
+    loss = bn.Loss(bn.total(z * w) / sympy.sqrt(bn.total(w**2))).sized({"w": 3})
+    start = np.array([[3.0, 0.0, 4.0], [0.0, 5.0, 0.0]])
+    result = bn.run(loss, bn.SGD(lr=0.5), start, steps=1, replicas=2, engine=engine)
+    assert np.all(result.loss == 0) and np.all(result.grad_norm2 == 0)
+    signs = loss.draw(0, range(2), 0)["z"]
+    unit = start / 5
+    step = (signs - np.sum(signs * unit, axis=-1, keepdims=True) * unit) / 5
+    # a few roundings of numbers of size up to 5
+    assert np.all(np.abs(result.final_w - (start - 0.5 * step)) <= 8 * EPS * 5)
+    still = bn.run(loss, bn.GD(lr=[0.5, 1.0]), start, steps=1, replicas=2, engine=engine)
+    assert np.array_equal(still.final_w, [start, start])
+
+
+def test_what_is_constant_has_the_axes_of_the_state():
+    w, z, gamma = bn.weights("w"), bn.noise("z"), bn.parameter("gamma")
+    loss = bn.Loss(gamma * bn.total(z * w)).sized({"w": 3})
+    state = {"w": np.ones((2, 4, 3)), "gamma": np.ones((2, 4))}
+    assert loss.value(state).shape == (2, 4)
+    for noise in (None, {"z": np.ones((4, 3))}):
+        gradient = loss.gradient(state, noise)
+        assert gradient["w"].shape == (2, 4, 3) and gradient["gamma"].shape == (2, 4)
+
+
+def test_names_of_functions_are_free(engine):
+    """A weight called exp and data called x0: neither is what the generated code calls so."""
+    losses = []
+    for names in (("exp", "sqrt", "x0"), ("w", "gamma", "a")):
+        w, gamma, a = bn.weights(names[0]), bn.parameter(names[1]), bn.data(names[2])
+        total = bn.total(a * sympy.exp(a * w))
+        expression = sympy.exp(-(bn.total(sympy.exp(a * w)) ** 2)) + sympy.sqrt(gamma**2 + total**2)
+        loss = bn.Loss(expression, **{names[2]: [0.5, -0.25]}).with_start(**{names[0]: [0.1, 0.2], names[1]: 0.5})
+        losses.append(bn.run(loss, bn.GD(lr=0.1), steps=3, engine=engine).loss.values)
+    # The order of terms may follow the names: the two may differ by rounding, of a dozen operations a step.
+    assert np.allclose(*losses, rtol=3 * 12 * EPS, atol=0)

@@ -1,5 +1,7 @@
 """The loss language: what it accepts, what it refuses and how it expands ``total``."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import sympy
@@ -91,6 +93,27 @@ def test_noise_alone_in_a_total_has_no_size():
         bn.Loss(t(w**2) + t(z))
 
 
+@pytest.mark.parametrize("make", [bn.Loss, bn.total, reduce_expression], ids=["Loss", "total", "reduce_expression"])
+@pytest.mark.parametrize(
+    "value",
+    ["open('made_by_text', 'w')", "w**2", b"w", [1], (w,), {}, None, True, sympy.Le(w, 1), np.ones(2)],
+    ids=repr,
+)
+def test_only_expressions_are_expressions(make, value, tmp_path, monkeypatch):
+    """Text least of all: sympy would evaluate it as Python code, here to make a file."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LossError, match="is not an expression but of type"):
+        make(value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_numbers_are_expressions():
+    for number in (2, 2.0, np.float64(2), np.int64(2), Fraction(2)):
+        assert sums(t(number * w)) == sums(number * t(w)) == sympy.sympify(number) * named("w")
+        with pytest.raises(LossError, match="no weights"):
+            bn.Loss(number)
+
+
 @pytest.mark.parametrize("make", [bn.weights, bn.data, bn.parameter, bn.noise])
 @pytest.mark.parametrize("name", ["2w", "", "w w", None, 3])
 def test_names_must_be_identifiers(make, name):
@@ -98,9 +121,10 @@ def test_names_must_be_identifiers(make, name):
         make(name)
 
 
-def test_unknown_kind_of_noise():
+@pytest.mark.parametrize("kind", ["cauchy", ["rademacher"], None])
+def test_unknown_kind_of_noise(kind):
     with pytest.raises(UnknownNameError, match=r"rademacher.*gaussian"):
-        bn.noise("z", "cauchy")
+        bn.noise("z", kind)
 
 
 def sums(expression):
@@ -182,6 +206,11 @@ positive = bn.data("a", positive=True)
         (t(a * w), {"a": np.ones((2, 3, 4))}, r"shape \(2, 3, 4\): at most a case axis"),
         (c * t(a * w), {"a": [1.0], "c": np.ones((2, 2))}, r"data 'c' has shape \(2, 2\)"),
         (t(a * w), {"a": []}, "data 'a' is empty"),
+        (t(a * w), {"a": np.ones((0, 3))}, r"data 'a' is empty, with shape \(0, 3\)"),
+        (c * t(w**2), {"c": []}, "data 'c' is empty"),
+        (t(a * w), {"a": ["1", "2"]}, "data 'a' is not an array of numbers"),
+        (t(a * w), {"a": [1.0, 1j]}, "data 'a' is not an array of numbers"),
+        (t(a * w), {"a": [True, False]}, "data 'a' is not an array of numbers"),
         (t(a * w) + t(bn.data("b") * w), {"a": [1.0], "b": [1.0, 2.0]}, "share their coordinates"),
         (c * t(a * w), {"a": np.ones((2, 3)), "c": [1.0, 2.0, 3.0]}, "case axes differ in length"),
         (t(a * w), {"a": "text"}, "'a'"),
@@ -212,6 +241,28 @@ def test_copies_with_facts_and_starts():
         loss.with_start(x=0.0)
     with pytest.raises(LossError, match="no un-normalised twin"):
         _ = loss.unnormalised
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        ({"w": [1.0, np.nan]}, "start of 'w' must be finite, but an entry is nan"),
+        ({"w": [1.0, np.inf]}, "start of 'w' must be finite, but an entry is inf"),
+        ({"gamma": -np.inf}, "start of 'gamma' must be finite"),
+        ({"w": "abc"}, "start of 'w' is not an array of numbers: 'abc'"),
+        ({"gamma": "1.0"}, "start of 'gamma' is not an array of numbers"),
+        ({"w": [1.0, 1j]}, "start of 'w' is not an array of numbers"),
+        ({"gamma": True}, "start of 'gamma' is not an array of numbers"),
+        ({"w": []}, "start of 'w' is empty"),
+        ({"w": 1.0}, r"start of 'w' has shape \(\); it must be \(d,\) or \(cases, d\)"),
+        ({"w": np.ones((2, 2, 2))}, r"it must be \(d,\) or \(cases, d\)"),
+        ({"gamma": [[1.0]]}, r"start of 'gamma' has shape \(1, 1\); it must be \(\) or \(cases,\)"),
+        ({"w": [1.0, 2.0, 3.0]}, "start of 'w' has 3 coordinates, but the loss has 2"),
+    ],
+)
+def test_refused_starts(start, message):
+    with pytest.raises(InvalidInputError, match=message):
+        bn.Loss(t(a * w**2) * gamma, a=[1.0, 2.0]).with_start(**start)
 
 
 def test_sizes_must_fit_the_data():

@@ -1,5 +1,7 @@
 """Philox4x32-10: the published vectors, the layout of its counters, and fairness."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -166,3 +168,13 @@ def test_unit_starts():
     # uniform on the sphere: every coordinate has mean 0 and variance 1/3
     assert np.all(np.abs(starts.mean(axis=0)) < CHI_SQUARE_BOUND * np.sqrt(1 / 3000))
     assert not np.array_equal(starts, philox.unit_starts(0, range(1000), 3, 1))
+
+
+def test_every_purpose_has_its_own_streams():
+    """Noise, starts and shuffles of one seed and replica share no bits; a stream's number has 16 bits."""
+    edges = [0, philox.START_STREAM, philox.SHUFFLE_STREAM, 2**16]
+    assert all(high - low >= 2**14 for low, high in pairwise(edges))
+    starts = philox.unit_starts(0, [0], 64, 0)[0]
+    shuffle = philox.normals(0, [0], 0, 64, philox.SHUFFLE_STREAM)[0]
+    # 64 independent numbers have one sign pattern in 2**64, and one order in 64!.
+    assert not np.array_equal(np.argsort(starts), np.argsort(shuffle))

@@ -46,6 +46,28 @@ def test_a_sign_that_is_not_evident_is_not_claimed(e):
     assert not is_nonnegative(e)
 
 
+def test_the_sign_of_a_sum_needs_a_range_that_is_not_turned_around():
+    """Sum over 1 .. k is minus that over k+1 .. 0 for k < 0."""
+    i, k = sp.symbols("i k", integer=True)
+    n = sp.Symbol("n", integer=True, nonnegative=True)
+    g = sp.Function("g", nonnegative=True)
+    assert sp.Sum(i**2, (i, 1, k)).subs(k, -3).doit() == -5
+    assert not is_nonnegative(sp.Sum(g(i), (i, 1, k)))
+    assert not is_nonnegative(sp.Sum(g(i), (i, 0, n - 2)))
+    assert not is_nonnegative(sp.Sum(g(i), (i, 1, n), (k, 1, k)))
+    assert is_nonnegative(sp.Sum(g(i), (i, 1, n))) and is_nonnegative(sp.Sum(g(i), (i, 0, n - 1)))
+    assert is_nonnegative(sp.Sum(g(i) * g(k), (i, 1, n), (k, 0, n)))
+
+
+def test_the_index_of_a_sum_has_the_sign_of_its_range():
+    """Not the one that its symbol was declared with: here the sums are -6 and more negative."""
+    n, j = sp.symbols("n j", integer=True, nonnegative=True)
+    i = sp.Symbol("i", integer=True)
+    assert not is_nonnegative(sp.Sum(n, (n, -3, -1)))
+    assert not is_nonnegative(sp.Sum(j, (j, n, 5), (n, -3, -1)))
+    assert is_nonnegative(sp.Sum(i, (i, 0, n)))
+
+
 def test_zero_is_not_positive():
     assert not is_positive(NONNEGATIVE) and not is_positive(REAL**2) and not is_positive(sp.S.Zero)
 
