@@ -47,28 +47,42 @@ def effective_rates(minimum: Minimum, schedule, norm2_start, first: int, last: i
     Returns:
         shape ``(last - first,)``, after an axis of replicas if there is one.
     """
-    blocks = list(_rate_blocks(minimum, schedule, norm2_start, first, last))
-    return np.concatenate(blocks, axis=-1)
+    found = []
+    for eta, push, squares in _blocks(minimum, schedule, norm2_start, first, last):
+        growth = np.cumsum(2 * push + push**2 / squares, axis=-1)
+        found.append(eta / np.sqrt(np.concatenate([squares, squares + growth[..., :-1]], axis=-1)))
+    return np.concatenate(found, axis=-1)
 
 
 def summed_rates(minimum: Minimum, schedule, norm2_start, first: int, last: int) -> np.ndarray:
-    """``sum eta_t/G_t`` over ``t = first .. last - 1``, as :func:`effective_rates` but without holding them all."""
-    return sum(np.sum(block, axis=-1) for block in _rate_blocks(minimum, schedule, norm2_start, first, last))
+    """``sum eta_t/G_t`` over ``t = first .. last - 1``, of the recursion of :func:`effective_rates`.
+
+    Per block by the trapezoidal rule in ``1/G``, which changes by less than 0.5 % in a block: an error below
+    1e-5 of the sum.
+    """
+    total = 0.0
+    for eta, push, squares in _blocks(minimum, schedule, norm2_start, first, last):
+        start = squares[..., 0]
+        end = start + 2 * np.sum(push[:-1]) + np.sum(push[:-1] ** 2) / start
+        total = total + np.sum(eta) * (start**-0.5 + end**-0.5) / 2
+    return total
 
 
-def _rate_blocks(minimum, schedule, norm2_start, first, last):
+def _blocks(minimum, schedule, norm2_start, first, last):
+    """Learning rates, ``a_t = eta_t^2 tr(S)`` and ``G^2`` at the start, of consecutive blocks of steps.
+
+    Exactly ``G_{t+1}^2 = G_t^2 + 2 a_t + a_t^2/G_t^2``. In a block over which ``G^2`` grows by less than 1 % the last
+    term may be taken at the block's start: that errs by 1 % of a term of relative size ``a/(2 G^2) < 0.25 %``.
+    """
     eta = schedule.values(first, last)[0]
     push = eta**2 * np.trace(minimum.noise)
     squares = np.array(norm2_start, dtype=float)[..., None] ** 2
     k = 0
     while k < len(eta):
-        # Exactly G_{t+1}^2 = G_t^2 + 2 a_t + a_t^2/G_t^2. In a block over which G^2 grows by less than 1e-3 the
-        # last term is taken at the block's start, which errs by 1e-3 of a term of relative size a/(2 G^2) < 1e-3.
-        n = max(1, int(1e-3 * np.min(squares) / (2 * push[k]))) if push[k] > 0 else len(eta)
+        n = max(1, int(1e-2 * np.min(squares) / (2 * push[k]))) if push[k] > 0 else len(eta)
         block = push[k : k + n]
-        ends = squares + np.cumsum(2 * block + block**2 / squares, axis=-1)
-        yield eta[k : k + n] / np.sqrt(np.concatenate([squares, ends[..., :-1]], axis=-1))
-        squares = ends[..., -1:]
+        yield eta[k : k + n], block, squares
+        squares = squares + 2 * np.sum(block) + np.sum(block**2) / squares
         k += n
 
 

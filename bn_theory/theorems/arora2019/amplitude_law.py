@@ -84,7 +84,7 @@ def dense_loss(seed: int):
 
 
 def _dense(settings):
-    steps, replicas = (3 * 10**4, 256) if settings.full else (5000, 256)
+    steps, replicas = (3 * 10**4, 256) if settings.full else (5000, 192)
     loss = dense_loss(settings.seed)
     minimum = loss.facts.minimum
     commutator = minimum.hessian @ minimum.noise - minimum.noise @ minimum.hessian

@@ -85,7 +85,7 @@ def _bounds(settings):
     loss = workbench.minibatch_diabetes()
     lr = workbench.rates_of(loss, rates)
     method = bn.SGD(lr, decay={"gamma": 0.5})
-    run = workbench.run(settings, loss, method, steps=2000, replicas=16)
+    run = workbench.run(settings, loss, method, steps=1000, replicas=16)
     yield from bound_claims("bound: minibatch BN least squares, diabetes, alpha 0, all rates", loss, method, run)
 
 
@@ -119,7 +119,7 @@ def _controls(settings):
             continue
         yield judge.control(exponent_claim(label, run, 0.0))
     small = bn.with_linear_noise(bn.rayleigh([0.0, 1.0, 1.5, 2.0]), sgd_runs.SIGMA)
-    slow = workbench.run(settings, small, bn.SGD(0.3, projected=True), steps=10**6, replicas=16)
+    slow = workbench.run(settings, small, bn.SGD(0.3, projected=True), steps=10**6, replicas=8)
     _, gradient = bound_claims("bound, projected SGD, rate 0.3, alpha 0", small, bn.SGD(0.3), slow)
     yield judge.control(gradient)
     wrong = noisy.with_facts(sample_gradient={"w": 0.5})  # the full gradient's bound, without the noise
