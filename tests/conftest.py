@@ -2,6 +2,7 @@
 
 import os
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,11 @@ import bn_theory as bn
 # Derandomised: a red test is red again. No deadline: the first example may compile a loop.
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=30, database=None)
 settings.load_profile("suite")
+
+# A notebook runs in a process of its own, which setup.cfg's pythonpath does not reach: it, too, must import the
+# checkout and not an installed copy. (Set here, where pytest looks first; "pytest notebooks" alone needs it by hand.)
+_ROOT = str(Path(__file__).resolve().parents[1])
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH")]))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,9 +19,8 @@ an asymptotic statement; it never proves it.
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass, field, replace
-
-import numpy as np
 
 from bn_theory.errors import NoPowerLawError
 
@@ -146,7 +145,7 @@ def no_power_law(name: str, predicted: float, error: NoPowerLawError, one_sided:
     if error.reason == "plateau" and error.partial is not None:
         local = error.partial.local_exponents
         late = local.t >= local.t[-1] / 10
-        lower = float(np.median((local.value - local.band)[late])) / 2
+        lower = statistics.median((local.value - local.band)[late].tolist()) / 2
         details["local_exponent_at_least"] = lower
         verdict = CONTRADICTED if lower > predicted else INCONCLUSIVE
     elif one_sided and error.reason in ("exponential", "rounding_floor"):
@@ -172,7 +171,8 @@ def control(claim: Evidence) -> Evidence:
 
 def largest(values) -> float:
     """The largest value; NaN wins (Python's ``max`` would drop it), so that no judge takes it for agreement."""
-    return float(np.max([float(v) for v in values]))
+    numbers = [float(v) for v in values]
+    return math.nan if any(map(math.isnan, numbers)) else max(numbers)
 
 
 def worst(verdicts) -> str:
