@@ -109,15 +109,9 @@ def gradient_rounding(loss: bn.Loss, state, sample=None) -> dict:
     With a sample the bound is that of the sampled gradient, else of the full one.
     """
     d = loss.derivatives
-    values = {loss.symbols[n]: a[:, None] if a.ndim == loss.case_ndim(n) else a for n, a in loss.data.items()}
-    values |= {loss.symbols[n]: a for n, a in {**state, **(sample or {})}.items()}
-    wide = {s: v[..., None] if s.name in loss.parameters else v for s, v in values.items()}
     silent = set() if sample else {loss.symbols[n] for n in loss.noises}
     sums = {s: e for s, e in d.sums.items() if not e.free_symbols & silent}
-    sizes = {}
-    for s, e in sums.items():
-        term = _at(e, wide)
-        values[s], sizes[s] = np.sum(term, axis=-1), np.sum(np.abs(term), axis=-1)
+    values, wide, sizes = _reduced(loss, sums, {**state, **(sample or {})})
     letter = "C" if sample else "F"
     errors = dict.fromkeys(loss.groups, 0.0)
     for s, e in sums.items():
@@ -140,17 +134,24 @@ def value_rounding(loss: bn.Loss, state) -> np.ndarray:
 
     ``(d + 16) u ( |Phi's terms| + sum_j |dPhi/dS_j| total|e_j| )``.
     """
-    values = {loss.symbols[n]: a[:, None] if a.ndim == loss.case_ndim(n) else a for n, a in loss.data.items()}
-    values |= {loss.symbols[n]: a for n, a in state.items()}
-    wide = {s: v[..., None] if s.name in loss.parameters else v for s, v in values.items()}
-    full, sizes = loss.reduced.full, {}
-    for s, e in loss.reduced.clean.items():
-        term = _at(e, wide)
-        values[s], sizes[s] = np.sum(term, axis=-1), np.sum(np.abs(term), axis=-1)
+    full = loss.reduced.full
+    values, _, sizes = _reduced(loss, loss.reduced.clean, state)
     total = sum(np.abs(_at(term, values)) for term in sympy.Add.make_args(full))
     for s, size in sizes.items():
         total = total + np.abs(_at(sympy.diff(full, s), values)) * size
     return (max(loss.dimensions[g] for g in loss.groups) + 16) * EPS / 2 * total
+
+
+def _reduced(loss, sums, arrays):
+    """Values of all symbols and sums, those of a coordinate's symbols, and ``total|e_j|`` of every sum."""
+    values = {loss.symbols[n]: a[:, None] if a.ndim == loss.case_ndim(n) else a for n, a in loss.data.items()}
+    values |= {loss.symbols[n]: a for n, a in arrays.items()}
+    wide = {s: v[..., None] if s.name in loss.parameters else v for s, v in values.items()}
+    sizes = {}
+    for s, e in sums.items():
+        term = _at(e, wide)
+        values[s], sizes[s] = np.sum(term, axis=-1), np.sum(np.abs(term), axis=-1)
+    return values, wide, sizes
 
 
 def _at(expression, table):
