@@ -90,233 +90,267 @@ def lower(loss, sampled: bool, projected: bool) -> Lowered:
         sampled: whether steps follow a sample (SGD) or the full loss (GD).
         projected: whether scale-invariant groups are rescaled after each step.
     """
-    d = loss.derivatives
-    noises = loss.noises if sampled else ()
-    silent = {loss.symbols[n] for n in loss.noises} if not sampled else set()
-    sums = {s: e for s, e in d.sums.items() if not (e.free_symbols & silent)}
-    invariant = loss.scale_invariant_groups
-    axis_of = {name: i for i, axis in enumerate(loss.reduced.axes) for name in axis}
-    coordinate_data = tuple(n for n, s in loss.symbols.items() if isinstance(s, Data) and n in axis_of)
-    scalar_data = tuple(n for n, s in loss.symbols.items() if isinstance(s, Data) and n not in axis_of)
-    targets = (*loss.groups, *loss.parameters)
+    loop = _Loop(loss, sampled, projected and bool(loss.scale_invariant_groups))
+    loop.unpack()
+    loop.first_sums()
+    loop.load()
+    loop.put(2, "for t in range(first, last + 1 if ending else last):")
+    loop.coefficients()
+    loop.move_parameters()
+    loop.move_weights()
+    if loop.projected:
+        loop.project()
+    loop.record()
+    loop.count()
+    loop.store()
+    arrays = [f"W_{g}" for g in loss.groups] + [f"D_{n}" for n in loop.data] + [f"R_{t}" for t in loop.targets]
+    head = _HEAD.format(name=loss.expression, arguments=", ".join([*_ARGUMENTS, *arrays]))
+    source = head + "\n".join(loop.lines) + "\n    restore(control)\n"
+    return Lowered(source, loss.groups, loop.data, loop.noises, loop.targets, len(loop.carried))
 
-    inside = {}
-    for n, s in loss.symbols.items():
-        if isinstance(s, Weights):
-            inside[s] = f"x_{n}"
-        elif isinstance(s, Data):
-            inside[s] = f"d_{n}[i]" if n in axis_of else f"d_{n}"
-        elif isinstance(s, Parameter):
-            inside[s] = f"p_{n}"
-        else:
-            inside[s] = f"z_{n}[i]"
 
-    def text(expression, **renamed):
-        symbols = {s: sympy.Symbol(renamed.get(s.name, inside.get(s, s.name))) for s in expression.free_symbols}
+class _Loop:
+    """The body of ``advance``, written part by part in the order in which it runs.
+
+    Names in it: ``w_G``, ``d_N`` a replica's weights and data; ``x_G`` one coordinate of the weights; ``z_N`` the noise
+    of this step, ``y_N`` of the next (``v_N``, ``u_N`` their bits); ``n_S`` the sums and squared norms of the next step
+    as they grow, ``S`` and ``norm2_G`` those of this step; ``F_S``, ``C_S`` coefficients of the full and of the
+    sampled gradient, ``f_G``, ``s_G`` those gradients.
+    """
+
+    def __init__(self, loss, sampled, projected):
+        self.loss, self.sampled, self.projected = loss, sampled, projected
+        self.lines: list[str] = []
+        self.noises = loss.noises if sampled else ()
+        silent = set() if sampled else {loss.symbols[n] for n in loss.noises}
+        self.sums = {s: e for s, e in loss.derivatives.sums.items() if not e.free_symbols & silent}
+        self.axis_of = {name: i for i, axis in enumerate(loss.reduced.axes) for name in axis}
+        every = [n for n, s in loss.symbols.items() if isinstance(s, Data)]
+        self.coordinate_data = tuple(n for n in every if n in self.axis_of)
+        self.data = (*self.coordinate_data, *(n for n in every if n not in self.axis_of))
+        self.targets = (*loss.groups, *loss.parameters)
+        self.carried = [f"n_{name}" for name in (*loss.groups, *(s.name for s in self.sums))]
+        self.spelling = {s: self._spell(n, s) for n, s in loss.symbols.items()}
+
+    def _spell(self, name, symbol):
+        if isinstance(symbol, Weights):
+            return f"x_{name}"
+        if isinstance(symbol, Data):
+            return f"d_{name}[i]" if name in self.axis_of else f"d_{name}"
+        return f"p_{name}" if isinstance(symbol, Parameter) else f"z_{name}[i]"
+
+    def put(self, level, line):
+        """Add a line at an indentation level."""
+        self.lines.append("    " * level + line)
+
+    def text(self, expression, **renamed):
+        """An expression in the loop's names."""
+        expression = sympy.sympify(expression)
+        names = {s: renamed.get(s.name, self.spelling.get(s, s.name)) for s in expression.free_symbols}
+        symbols = {s: sympy.Symbol(name) for s, name in names.items()}
         return LoopPrinter({"fully_qualified_modules": True}).doprint(expression.xreplace(symbols))
 
-    lines: list[str] = []
+    def on(self, axis):
+        """The groups on an axis."""
+        return [g for g in self.loss.groups if self.axis_of[g] == axis]
 
-    def put(level, line):
-        lines.append("    " * level + line)
+    def over_coordinates(self, body):
+        """``body(axis)`` inside a loop over the coordinates of every axis (each has a group of weights)."""
+        for axis in sorted(set(self.axis_of.values())):
+            self.put(3, f"for i in range(w_{self.on(axis)[0]}.shape[0]):")
+            body(axis)
 
-    for g in loss.groups:
-        put(2, f"w_{g} = W_{g}[unit]")
-    for n in coordinate_data:
-        put(2, f"d_{n} = D_{n}[case % D_{n}.shape[0]]")
-    for n in scalar_data:
-        put(2, f"d_{n} = D_{n}[case % D_{n}.shape[0]]")
-    for target in targets:
-        put(2, f"r_{target} = R_{target}[case % R_{target}.shape[0]]")
-    for i, p in enumerate(loss.parameters):
-        put(2, f"p_{p} = parameters[unit, {i}]")
-    for n in noises:
-        group = next(g for g in (*loss.groups, *coordinate_data) if axis_of[g] == axis_of[n])
-        size = f"{'w' if group in loss.groups else 'd'}_{group}.shape[0]"
-        put(2, f"blocks_{n} = ({size} + 31) // 32")
-        # Two buffers, of this step (z) and of the next (y). Signs are written as the bits of floats.
-        for letter, bits in (("z", "v"), ("y", "u")):
-            put(2, f"{bits}_{n} = np.empty(blocks_{n} * 32, dtype=np.uint64)")
-            put(2, f"{letter}_{n} = {bits}_{n}.view(np.float64)")
-        if _signs(loss, n):
-            put(2, f"words_{n} = np.empty((blocks_{n}, 4, TILE), dtype=np.uint64)")
-            put(2, f"tile_{n} = -1")
-
-    def draw(level, step):
-        for stream, n in enumerate(loss.noises):
-            if n not in noises:
+    def draw(self, step):
+        """The noise of a step, into the buffers of the next one."""
+        for stream, n in enumerate(self.loss.noises):
+            if n not in self.noises:
                 continue
-            if _signs(loss, n):
-                put(level, f"if ({step}) // (4 * TILE) != tile_{n}:")
-                put(level + 1, f"tile_{n} = ({step}) // (4 * TILE)")
-                put(level + 1, f"fill_words(words_{n}, tile_{n} * TILE, replica, {stream}, key0, key1)")
-                put(level, f"fill_signs(u_{n}, words_{n}, {step})")
+            if self._signs(n):
+                self.put(3, f"if ({step}) // (4 * TILE) != tile_{n}:")
+                self.put(4, f"tile_{n} = ({step}) // (4 * TILE)")
+                self.put(4, f"fill_words(words_{n}, tile_{n} * TILE, replica, {stream}, key0, key1)")
+                self.put(3, f"fill_signs(u_{n}, words_{n}, {step})")
             else:
-                put(level, f"fill_normals(y_{n}, {step}, replica, {stream}, key0, key1)")
+                self.put(3, f"fill_normals(y_{n}, {step}, replica, {stream}, key0, key1)")
 
-    axes = sorted(set(axis_of.values()))
+    def _signs(self, noise):
+        return isinstance(self.loss.symbols[noise], RademacherNoise)
 
-    def loop(level, axis, body):
-        group = next((g for g in loss.groups if axis_of[g] == axis), None)
-        name = f"w_{group}" if group else f"d_{next(n for n in coordinate_data if axis_of[n] == axis)}"
-        put(level, f"for i in range({name}.shape[0]):")
-        body(level + 1)
+    def clear(self):
+        """The sums of the next step start at 0."""
+        for name in self.carried:
+            self.put(3, f"{name} = 0.0")
 
-    def on(axis):
-        return [g for g in loss.groups if axis_of[g] == axis]
+    def read(self, axis):
+        """One coordinate of the weights into registers."""
+        for g in self.on(axis):
+            self.put(4, f"x_{g} = w_{g}[i]")
 
-    def belongs(expression, axis):
-        # Every sum mentions a weight or noise, whose axis is the sum's.
-        name = next(s.name for s in sorted(expression.free_symbols, key=str) if s.name in axis_of)
-        return axis_of[name] == axis
+    def accumulate(self, axis):
+        """That coordinate's share of the sums, with the noise of the next step."""
+        coming = {n: f"y_{n}[i]" for n in self.noises}
+        for g in self.on(axis):
+            self.put(4, f"n_{g} += x_{g} * x_{g}")
+        for s, e in self.sums.items():
+            # Every sum mentions a weight or noise, whose axis is the sum's.
+            if any(self.axis_of.get(symbol.name) == axis for symbol in e.free_symbols):
+                self.put(4, f"n_{s.name} += {self.text(e, **coming)}")
 
-    def accumulate(level, axis, noise_prefix):
-        renamed = {n: f"{noise_prefix}_{n}[i]" for n in noises}
-        for g in on(axis):
-            put(level, f"n_{g} += x_{g} * x_{g}")
-        for s, e in sums.items():
-            if belongs(e, axis):
-                put(level, f"n_{s.name} += {text(e, **renamed)}")
+    def unpack(self):
+        """A replica's rows of the arrays, and its buffers for noise."""
+        for g in self.loss.groups:
+            self.put(2, f"w_{g} = W_{g}[unit]")
+        for n in self.data:
+            self.put(2, f"d_{n} = D_{n}[case % D_{n}.shape[0]]")
+        for target in self.targets:
+            self.put(2, f"r_{target} = R_{target}[case % R_{target}.shape[0]]")
+        for i, p in enumerate(self.loss.parameters):
+            self.put(2, f"p_{p} = parameters[unit, {i}]")
+        for n in self.noises:
+            self.put(2, f"blocks_{n} = (w_{self.on(self.axis_of[n])[0]}.shape[0] + 31) // 32")
+            # Two buffers, of this step (z) and of the next (y). Signs are written as the bits of floats.
+            for letter, bits in (("z", "v"), ("y", "u")):
+                self.put(2, f"{bits}_{n} = np.empty(blocks_{n} * 32, dtype=np.uint64)")
+                self.put(2, f"{letter}_{n} = {bits}_{n}.view(np.float64)")
+            if self._signs(n):
+                self.put(2, f"words_{n} = np.empty((blocks_{n}, 4, TILE), dtype=np.uint64)")
+                self.put(2, f"tile_{n} = -1")
 
-    def clear(level):
-        for name in (*loss.groups, *(s.name for s in sums)):
-            put(level, f"n_{name} = 0.0")
+    def first_sums(self):
+        """The sums of the first step; later chunks find them where the last one left them."""
+        self.put(2, "if first == 0:")
+        self.draw("0")
+        self.clear()
 
-    def read(level, axis):
-        for g in on(axis):
-            put(level, f"x_{g} = w_{g}[i]")
+        def body(axis):
+            self.read(axis)
+            self.accumulate(axis)
 
-    # The sums of the first step; later chunks find them where the last one left them.
-    put(2, "if first == 0:")
-    draw(3, "0")
-    clear(3)
-    for axis in axes:
-        loop(3, axis, lambda level, axis=axis: (read(level, axis), accumulate(level, axis, "y")))
-    put(2, "else:")
-    draw(3, "first")
-    carried = [f"n_{name}" for name in (*loss.groups, *(s.name for s in sums))]
-    for i, name in enumerate(carried):
-        put(3, f"{name} = sums[unit, {i}]")
+        self.over_coordinates(body)
+        self.put(2, "else:")
+        self.draw("first")
+        for i, name in enumerate(self.carried):
+            self.put(3, f"{name} = sums[unit, {i}]")
 
-    # Scalars of the replica live in registers during the loop.
-    put(2, "lowest = smallest[unit]")
-    put(2, "summed = grad_sum[unit]")
-    for i, g in enumerate(loss.groups):
-        put(2, f"travelled_{g} = length_sum[unit, {i}]")
-    put(2, "healthy = diverged[unit] < 0")
-    put(2, "awaited = records[record] if record < records.shape[0] else -1")
-    put(2, "for t in range(first, last + 1 if ending else last):")
-    put(3, "moving = t < last")
-    for g in loss.groups:
-        put(3, f"norm2_{g} = n_{g}")
-    for s in sums:
-        put(3, f"{s.name} = n_{s.name}")
-    for n in noises:
-        put(3, f"z_{n}, y_{n} = y_{n}, z_{n}")
-        put(3, f"v_{n}, u_{n} = u_{n}, v_{n}")
-    put(3, f"value = {text(d.value)}")
-    wanted = "FC" if sampled else "F"
-    for c, e in d.coefficients.items():
-        if c.name[0] in wanted:
-            # Adding a zero that the compiler does not know keeps the divisions of the coefficients out of the loop
-            # over coordinates, into which re-association would move them (a factor of 2 in the whole step).
-            put(3, f"{c.name} = {text(e)} + zero")
-    for p in loss.parameters:
-        put(3, f"full_{p} = {text(sympy.sympify(d.parameter_full[p]))}")
-        chosen = text(sympy.sympify(d.parameter_sample[p])) if sampled else f"full_{p}"
-        put(3, f"step_{p} = {chosen}")
-    for target in targets:
-        put(3, f"rate_{target} = r_{target}[t - first] if moving else 0.0")
-    for p in loss.parameters:
-        put(3, f"was_{p} = p_{p}")
-        put(3, f"p_{p} -= rate_{p} * step_{p}")
-    if noises:
-        draw(3, "t + 1")
-    for g in loss.groups:
-        put(3, f"full2_{g} = 0.0")
-        if sampled:
-            put(3, f"step2_{g} = 0.0")
-    clear(3)
-    project = projected and bool(invariant)
+    def load(self):
+        """Scalars of the replica live in registers during the loop."""
+        self.put(2, "lowest = smallest[unit]")
+        self.put(2, "summed = grad_sum[unit]")
+        for i, g in enumerate(self.loss.groups):
+            self.put(2, f"travelled_{g} = length_sum[unit, {i}]")
+        self.put(2, "healthy = diverged[unit] < 0")
+        self.put(2, "awaited = records[record] if record < records.shape[0] else -1")
 
-    def update(level, axis):
-        read(level, axis)
+    def coefficients(self):
+        """What this step's sums give: the loss and the coefficients of the gradients."""
+        self.put(3, "moving = t < last")
+        for g in self.loss.groups:
+            self.put(3, f"norm2_{g} = n_{g}")
+        for s in self.sums:
+            self.put(3, f"{s.name} = n_{s.name}")
+        for n in self.noises:
+            self.put(3, f"z_{n}, y_{n} = y_{n}, z_{n}")
+            self.put(3, f"v_{n}, u_{n} = u_{n}, v_{n}")
+        self.put(3, f"value = {self.text(self.loss.derivatives.value)}")
+        for c, e in self.loss.derivatives.coefficients.items():
+            if c.name[0] in ("FC" if self.sampled else "F"):
+                # Adding a zero that the compiler does not know keeps the divisions of the coefficients out of the loop
+                # over coordinates, into which re-association would move them (a factor of 2 in the whole step).
+                self.put(3, f"{c.name} = {self.text(e)} + zero")
+
+    def move_parameters(self):
+        """The parameters' step; the last evaluation of a run moves nothing."""
+        d = self.loss.derivatives
+        for p in self.loss.parameters:
+            self.put(3, f"full_{p} = {self.text(d.parameter_full[p])}")
+            self.put(3, f"step_{p} = {self.text(d.parameter_sample[p]) if self.sampled else f'full_{p}'}")
+        for target in self.targets:
+            self.put(3, f"rate_{target} = r_{target}[t - first] if moving else 0.0")
+        for p in self.loss.parameters:
+            self.put(3, f"was_{p} = p_{p}")
+            self.put(3, f"p_{p} -= rate_{p} * step_{p}")
+
+    def move_weights(self):
+        """The one pass over the coordinates: gradients, their squares, the step, and the sums of the next step."""
+        if self.noises:
+            self.draw("t + 1")
+        for g in self.loss.groups:
+            self.put(3, f"full2_{g} = 0.0")
+            if self.sampled:
+                self.put(3, f"step2_{g} = 0.0")
+        self.clear()
         # Slopes may hold parameters: those of before the step.
-        old = {p: f"was_{p}" for p in loss.parameters}
-        for g in on(axis):
-            put(level, f"f_{g} = {text(sympy.sympify(d.full[g]), **old)}")
-            put(level, f"full2_{g} += f_{g} * f_{g}")
-            if sampled:
-                put(level, f"s_{g} = {text(sympy.sympify(d.sample[g]), **old)}")
-                put(level, f"step2_{g} += s_{g} * s_{g}")
-        for g in on(axis):
-            put(level, f"x_{g} -= rate_{g} * {'s' if sampled else 'f'}_{g}")
-            put(level, f"w_{g}[i] = x_{g}")
-            if project:
-                put(level, f"n_{g} += x_{g} * x_{g}")
-        if not project:
-            accumulate(level, axis, "y")
+        old = {p: f"was_{p}" for p in self.loss.parameters}
 
-    for axis in axes:
-        loop(3, axis, lambda level, axis=axis: update(level, axis))
-    if project:
-        for g in loss.groups:
-            scale = f"math.sqrt(norm2_{g} / n_{g}) if moving else 1.0" if g in invariant else "1.0"
-            put(3, f"scale_{g} = {scale}")
-        clear(3)
+        def body(axis):
+            self.read(axis)
+            for g in self.on(axis):
+                self.put(4, f"f_{g} = {self.text(self.loss.derivatives.full[g], **old)}")
+                self.put(4, f"full2_{g} += f_{g} * f_{g}")
+                if self.sampled:
+                    self.put(4, f"s_{g} = {self.text(self.loss.derivatives.sample[g], **old)}")
+                    self.put(4, f"step2_{g} += s_{g} * s_{g}")
+            for g in self.on(axis):
+                self.put(4, f"x_{g} -= rate_{g} * {'s' if self.sampled else 'f'}_{g}")
+                self.put(4, f"w_{g}[i] = x_{g}")
+                if self.projected:
+                    self.put(4, f"n_{g} += x_{g} * x_{g}")
+            if not self.projected:
+                self.accumulate(axis)
 
-        def rescale(level, axis):
-            for g in on(axis):
-                put(level, f"x_{g} = w_{g}[i] * scale_{g}")
-                put(level, f"w_{g}[i] = x_{g}")
-            accumulate(level, axis, "y")
+        self.over_coordinates(body)
 
-        for axis in axes:
-            loop(3, axis, lambda level, axis=axis: rescale(level, axis))
-    pieces = [f"full2_{g} * norm2_{g}" if g in invariant else f"full2_{g}" for g in loss.groups]
-    pieces += [f"full_{p} * full_{p}" for p in loss.parameters]
-    put(3, f"grad_norm2 = {' + '.join(pieces)}")
-    fields = ["value", "grad_norm2", "lowest", "summed"]
-    fields += [f"norm2_{g}" for g in loss.groups]
-    fields += [f"travelled_{g}" for g in loss.groups]
-    fields += [f"was_{p}" for p in loss.parameters]
-    put(3, "if t == awaited:")
-    for i, field in enumerate(fields):
-        put(4, f"out[unit, record, {i}] = {field}")
-    put(4, "record += 1")
-    put(4, "awaited = records[record] if record < records.shape[0] else -1")
-    health = " + ".join(["value", "grad_norm2", *(f"norm2_{g}" for g in loss.groups)])
-    # Written as a comparison: math.isfinite computes x - x, which re-association turns into 0.
-    put(3, f"if healthy and not abs({health}) <= {sys.float_info.max!r}:")
-    put(4, "healthy = False")
-    put(4, "diverged[unit] = t")
-    put(3, "if moving:")
-    put(4, "if grad_norm2 < lowest:")
-    put(5, "lowest = grad_norm2")
-    put(4, "summed += grad_norm2")
-    for g in loss.groups:
-        put(4, f"travelled_{g} += rate_{g} * rate_{g} * {'step2' if sampled else 'full2'}_{g}")
-    put(2, "smallest[unit] = lowest")
-    put(2, "grad_sum[unit] = summed")
-    for i, g in enumerate(loss.groups):
-        put(2, f"length_sum[unit, {i}] = travelled_{g}")
-    for i, name in enumerate(carried):
-        put(2, f"sums[unit, {i}] = {name}")
-    for i, p in enumerate(loss.parameters):
-        put(2, f"parameters[unit, {i}] = p_{p}")
+    def project(self):
+        """A second pass: scale-invariant groups back to their previous norm, then the sums."""
+        for g in self.loss.groups:
+            back = f"math.sqrt(norm2_{g} / n_{g}) if moving else 1.0"
+            self.put(3, f"scale_{g} = {back if g in self.loss.scale_invariant_groups else '1.0'}")
+        self.clear()
 
-    arrays = [f"W_{g}" for g in loss.groups]
-    arrays += [f"D_{n}" for n in (*coordinate_data, *scalar_data)] + [f"R_{t}" for t in targets]
-    head = _HEAD.format(name=loss.expression, arguments=", ".join([*_ARGUMENTS, *arrays]))
-    return Lowered(
-        head + "\n".join(lines) + "\n    restore(control)\n",
-        loss.groups,
-        (*coordinate_data, *scalar_data),
-        noises,
-        targets,
-        len(carried),
-    )
+        def body(axis):
+            for g in self.on(axis):
+                self.put(4, f"x_{g} = w_{g}[i] * scale_{g}")
+                self.put(4, f"w_{g}[i] = x_{g}")
+            self.accumulate(axis)
 
+        self.over_coordinates(body)
 
-def _signs(loss, name):
-    return isinstance(loss.symbols[name], RademacherNoise)
+    def record(self):
+        """The full gradient at unit norm, and the record if one is due."""
+        groups, parameters = self.loss.groups, self.loss.parameters
+        invariant = self.loss.scale_invariant_groups
+        pieces = [f"full2_{g} * norm2_{g}" if g in invariant else f"full2_{g}" for g in groups]
+        pieces += [f"full_{p} * full_{p}" for p in parameters]
+        self.put(3, f"grad_norm2 = {' + '.join(pieces)}")
+        fields = ["value", "grad_norm2", "lowest", "summed", *(f"norm2_{g}" for g in groups)]
+        fields += [*(f"travelled_{g}" for g in groups), *(f"was_{p}" for p in parameters)]
+        self.put(3, "if t == awaited:")
+        for i, field in enumerate(fields):
+            self.put(4, f"out[unit, record, {i}] = {field}")
+        self.put(4, "record += 1")
+        self.put(4, "awaited = records[record] if record < records.shape[0] else -1")
+
+    def count(self):
+        """Divergence, and what is accumulated over every step."""
+        health = " + ".join(["value", "grad_norm2", *(f"norm2_{g}" for g in self.loss.groups)])
+        # Written as a comparison: math.isfinite computes x - x, which re-association turns into 0.
+        self.put(3, f"if healthy and not abs({health}) <= {sys.float_info.max!r}:")
+        self.put(4, "healthy = False")
+        self.put(4, "diverged[unit] = t")
+        self.put(3, "if moving:")
+        self.put(4, "if grad_norm2 < lowest:")
+        self.put(5, "lowest = grad_norm2")
+        self.put(4, "summed += grad_norm2")
+        for g in self.loss.groups:
+            self.put(4, f"travelled_{g} += rate_{g} * rate_{g} * {'step2' if self.sampled else 'full2'}_{g}")
+
+    def store(self):
+        """Everything that the next chunk needs, back into the arrays."""
+        self.put(2, "smallest[unit] = lowest")
+        self.put(2, "grad_sum[unit] = summed")
+        for i, g in enumerate(self.loss.groups):
+            self.put(2, f"length_sum[unit, {i}] = travelled_{g}")
+        for i, name in enumerate(self.carried):
+            self.put(2, f"sums[unit, {i}] = {name}")
+        for i, p in enumerate(self.loss.parameters):
+            self.put(2, f"parameters[unit, {i}] = p_{p}")
