@@ -121,18 +121,18 @@ def _bounds(settings):
 
 
 def envelope_run(eta, theta, settings, lowest=None):
-    """``(f, grid, t)`` with ``f = min |grad|^2/Delta`` of ``(lambda/2) w_2^2/|w|^2``, lambda on a log grid."""
+    """``(loss, run, grid)`` of GD on ``(lambda/2) w_2^2/|w|^2``, lambda on a log grid, one case each."""
     lowest = 1 / (1000 * ENVELOPE_STEPS * max(1.0, eta)) if lowest is None else lowest
     grid = np.geomspace(lowest, 1.0, int(np.ceil(PER_DECADE * -np.log10(lowest))) + 1)
     loss = bn.rayleigh(np.stack([np.zeros_like(grid), grid], axis=1))
     run = workbench.run(settings, loss, bn.GD(eta), [np.cos(theta), np.sin(theta)], steps=ENVELOPE_STEPS)
-    excess = run.loss.values[:, 0, :1]  # inf L = 0
-    return run.min_grad_norm2.values[:, 0, 1:] / excess, grid, run.step.values[1:]
+    return loss, run, grid
 
 
-def envelope_claims(name, eta, theta, settings, predicted=RATE, factor=1.0, lowest=None):
+def envelope_claims(name, eta, theta, run, grid, predicted=RATE, factor=1.0):
     """Exponent and amplitude of the envelope over its last decades (its maximiser must be interior)."""
-    values, grid, t = envelope_run(eta, theta, settings, lowest)
+    t = run.step.values[1:]
+    values = run.min_grad_norm2.values[:, 0, 1:] / run.loss.values[:, 0, :1]  # Delta = L_0, as inf L = 0
     # At rate 100 the largest lambdas first outgrow their rate, so that the flow's law holds from step 1000 on.
     low = 100 * max(1.0, eta / 10)
     found = envelope(values, grid, t, window=(low, ENVELOPE_STEPS), min_decades=np.log10(ENVELOPE_STEPS / low) - 0.1)
@@ -148,13 +148,22 @@ def envelope_claims(name, eta, theta, settings, predicted=RATE, factor=1.0, lowe
 def _envelopes(settings):
     for eta in workbench.rates(settings):
         for theta in (0.1, 0.7) if settings.full else (0.1,):
-            yield from envelope_claims(f"envelope: rate {eta:g}, theta_0 {theta:g}", eta, theta, settings)
+            name = f"rate {eta:g}, theta_0 {theta:g}"
+            loss, run, grid = envelope_run(eta, theta, settings)
+            yield from envelope_claims(f"envelope: {name}", eta, theta, run, grid)
+            yield bound_claim(f"bound over all steps: envelope's family, {name}", loss, _same_rate(grid, eta), run)
+
+
+def _same_rate(cases, eta):
+    return {"w": np.full(len(cases), eta)}
 
 
 def _families(settings):
     for eta in workbench.rates(settings):
         loss = bn.power_law_rayleigh(FAMILY_S)
         run = workbench.run(settings, loss, bn.GD(eta), steps=FAMILY_STEPS)
+        name = f"bound over all steps: known exponents, rate {eta:g}"
+        yield bound_claim(name, loss, _same_rate(FAMILY_S, eta), run)
         t, tolerance = run.step.values[1:], family_tolerance(eta)
         for case, s in enumerate(FAMILY_S):
             name = f"known exponent: s {s:g}, rate {eta:g}"
@@ -171,15 +180,17 @@ def _families(settings):
 
 
 def _controls(settings):
+    _, run, grid = envelope_run(1.0, 0.1, settings)
     first, second = envelope_claims(
-        "wrong exponent -1/3 and wrong amplitude x 1.05: rate 1", 1.0, 0.1, settings, predicted=-1 / 3, factor=1.05
+        "wrong exponent -1/3 and wrong amplitude x 1.05: rate 1", 1.0, 0.1, run, grid, predicted=-1 / 3, factor=1.05
     )
     yield judge.control(first)
     yield judge.control(second)
     label = "envelope on a grid cut at 1/(100 T): rate 100"
     cut = 1 / (100 * ENVELOPE_STEPS)  # the maximiser at the end is near 1/(2 * 100 * T)
     try:
-        verdict = judge.worst(e.verdict for e in envelope_claims(label, 100.0, 0.1, settings, lowest=cut))
+        _, run, grid = envelope_run(100.0, 0.1, settings, lowest=cut)
+        verdict = judge.worst(e.verdict for e in envelope_claims(label, 100.0, 0.1, run, grid))
         claim = judge.Evidence(label, "exponent", verdict)
     except TruncatedGridError as error:
         claim = judge.Evidence(label, "exponent", judge.CONTRADICTED, details={"refused": str(error)})
