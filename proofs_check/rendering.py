@@ -44,7 +44,10 @@ def as_text(proof) -> str:
             lines.append("     using: " + ", ".join(_used_names(step)))
     if proof.steps:
         checked = sum(step.checked for step in proof.steps)
-        lines.append(f"{checked} of {len(proof.steps)} steps checked; the others are assumed, cited or defined.")
+        lines.append(
+            f"{checked} of {len(proof.steps)} steps checked; "
+            "the others are assumptions, definitions, standard facts or steps of other proofs."
+        )
     return "\n".join(["\n".join(lines) + "\n", *(as_text(part) for part in proof.parts)])
 
 

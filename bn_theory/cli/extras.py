@@ -25,7 +25,7 @@ def missing(extra: str | None) -> tuple[str, ...]:
 
 def install_command(extra: str) -> str:
     """What to type to get an extra."""
-    return f"pip install 'bn_theory[{extra}]'"
+    return f"pip install '.[{extra}]' in the source folder"
 
 
 def _installed(name):

@@ -93,6 +93,7 @@ def _fitted(options, series):
         model=options.model,
         log_power=options.log_power,
         window=None if options.window is None else tuple(options.window),
+        min_decades=options.min_decades,
         seed=options.seed,
     )
 
@@ -122,7 +123,15 @@ def _theory(options):
     if options.method == "gd":
         print("Theorem: the running minimum is O(T^-1/2) whatever the constant rate; one run may be faster.")
     else:
-        print("Theorem: the running minimum of the expectation is O(log T T^-1/4) whatever the rate, for alpha < 1/2.")
+        print(
+            "Theorem: min_{t<T} E|grad L|^2 is O(log T/sqrt T), its root O(sqrt(log T) T^-1/4), for any rate and "
+            "alpha < 1/2."
+        )
         if options.alpha == 0.5 and options.model == "auto":
             print("At alpha = 1/2 the law has a logarithm, (t log t)^-1/4: fit it by --model log --log-power -0.5")
+    print(
+        "This describes one run and does not judge: the interval is that of the fitted law in its window, not of the "
+        "limit. Local exponents that still drift mean that the run is not asymptotic yet; take more steps or a larger "
+        "rate. bn-theory verify decides this before its runs."
+    )
     print(tables.CAVEAT)

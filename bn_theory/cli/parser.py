@@ -156,7 +156,10 @@ def _fit(commands):
     parser.add_argument("--model", choices=MODELS, default="auto", help="law to fit (default: auto, without log)")
     parser.add_argument("--log-power", type=float, metavar="Q", help="known power of the logarithm of --model log")
     parser.add_argument("--window", type=float, nargs=2, metavar=("LOW", "HIGH"), help="steps to fit (default: all)")
-    parser.add_argument("--png", metavar="PATH", help="also draw the run and its fit")
+    parser.add_argument(
+        "--min-decades", type=float, default=3.0, metavar="D", help="refuse a shorter range (default: 3)"
+    )
+    parser.add_argument("--png", metavar="PATH", help="also draw the run and its fit (needs matplotlib)")
 
 
 def _check_fit(options, parser):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from bn_theory.errors import InvalidInputError
 from bn_theory.theorems import registry
 
 
@@ -11,8 +12,12 @@ def run(options) -> int:
     """Print a proof; 1 when one of its steps does not check.
 
     Raises:
-        UnknownNameError: no such slug.
+        UnknownNameError: no such slug. InvalidInputError: a paper instead of a statement.
     """
+    if options.slug in registry.papers():
+        raise InvalidInputError(
+            f"prove takes one statement; of {options.slug}: {', '.join(registry.select([options.slug]))}"
+        )
     statement = registry.statement(options.slug)
     from proofs_check.proof import ProofError
 

@@ -96,7 +96,10 @@ def minibatch_least_squares_bn(X, y, parts: int = 4, seed: int = 0) -> ArrayLoss
     if not (isinstance(parts, (int, np.integer)) and parts >= 1):
         raise InvalidInputError(f"parts must be a whole number >= 1, not {parts!r}")
     if n // parts < 2 * d:
-        raise InvalidInputError(f"{parts} parts of {n} rows hold {n // parts} each; {d} columns need {2 * d} or more")
+        raise InvalidInputError(
+            f"{parts} parts of {n} rows hold {n // parts} each; {d} columns need {2 * d} or more; "
+            "take fewer parts or more rows"
+        )
     order = np.argsort(philox.normals(seed, [0], 0, n, philox.SHUFFLE_STREAM)[0])
     moments = [centred_moments(X[rows], y[rows]) for rows in np.array_split(order, parts)]
     covariances = np.stack([m[0] for m in moments])

@@ -162,7 +162,8 @@ def centred_moments(X, y):
         (f"column {i} of X", np.ptp(X[:, i]), np.abs(X[:, i]).max()) for i in range(d)
     ]:
         if spread <= 4 * np.finfo(float).eps * size:  # what rounding leaves of a constant
-            raise InvalidInputError(f"{name} is constant: batch normalisation would divide by zero")
+            why = "there is nothing to fit" if name == "y" else "batch normalisation would divide by zero"
+            raise InvalidInputError(f"{name} is constant: {why}")
     # The rank of the correlation matrix, so that the columns' units do not matter.
     scaled = np.linalg.svd(x / np.linalg.norm(x, axis=0), compute_uv=False)
     if scaled[-1] <= max(n, d) * np.finfo(float).eps * scaled[0]:

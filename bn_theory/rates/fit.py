@@ -185,15 +185,15 @@ def fit_exponent(
     decades = span_in_decades(blocks.t)
     if decades < min_decades * (1 - 1e-9):
         raise NoPowerLawError(
-            f"t covers {decades:.2f} decades ({blocks.t[0]:.4g} .. {blocks.t[-1]:.4g}), fewer than "
-            f"min_decades={min_decades:g}; run longer, or lower min_decades knowing that a slow "
+            f"t covers {np.floor(100 * decades) / 100:.2f} decades ({blocks.t[0]:.4g} .. {blocks.t[-1]:.4g}), fewer "
+            f"than min_decades={min_decades:g}; run longer, or lower min_decades knowing that a slow "
             "correction then reads as a change of exponent",
             reason="too_few_decades",
             partial=found.fit,
         )
     if found.exponential:
         raise NoPowerLawError(
-            f"y decays exponentially: its local exponent steepens to "
+            f"y decays exponentially, or a transient has not ended: the local exponent still steepens, to "
             f"{found.fit.local_exponents.value[-1]:.3g} at t = {blocks.t[-1]:.4g}",
             reason="exponential",
             partial=found.fit,

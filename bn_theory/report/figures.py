@@ -38,7 +38,9 @@ def need_matplotlib() -> None:
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError("a figure needs matplotlib: pip install 'bn_theory[plots]'") from error
+        raise MissingExtraError(
+            "a figure needs matplotlib: pip install matplotlib (or pip install '.[plots]' in the source folder)"
+        ) from error
 
 
 def convergence(t, grad_norm2, fit=None, *, title: str = ""):

@@ -74,7 +74,7 @@ def test_what_cannot_be_drawn_is_refused(y):
 
 def test_without_matplotlib_the_error_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'bn_theory\[plots\]'"):
+    with pytest.raises(MissingExtraError, match="pip install matplotlib"):
         figures.convergence(T, 1 / T)
 
 
