@@ -79,9 +79,9 @@ def test_an_infimum_that_is_too_high_is_noticed():
 def test_an_sgd_bound_without_the_noise_is_noticed():
     noisy = bn.with_linear_noise(QUOTIENT, 0.5)
     run = bn.run(noisy, bn.SGD(1.0), steps=2000, replicas=16)
-    assert [e.verdict for e in sgd_rate.bound_claims("x", noisy, bn.SGD(1.0), run)] == [SUPPORTED, SUPPORTED]
+    assert [e.verdict for e in sgd_rate.bound_claims("x", noisy, bn.SGD(1.0), run)] == 3 * [SUPPORTED]
     wrong = noisy.with_facts(sample_gradient=lambda start: {"w": 0.5})  # the full gradient's bound
-    norm, _ = sgd_rate.bound_claims("x", wrong, bn.SGD(1.0), run)
+    norm, *_ = sgd_rate.bound_claims("x", wrong, bn.SGD(1.0), run)
     assert norm.verdict == CONTRADICTED
 
 

@@ -272,3 +272,15 @@ def test_the_sum_of_squared_gradients_stays_below_the_numerator():
         run = bn.run(loss, bn.GD(eta), steps=5000, replicas=4, seed=1, engine="numpy")
         found = bounds.gd_bound(loss.facts.blocks, {"w": run.norm2.values[:, 0]}, {"w": eta}, run.loss.values[:, 0])
         assert np.all(run.sum_grad_norm2.values[:, -1] <= found.numerator)
+
+
+def test_sgd_bound_a_posteriori_takes_the_measured_growth():
+    arguments = (ONE, {"w": 1.5}, {"w": 1.2}, {"w": Power(0.5, 0.25)}, 0.3, [1, 50])
+    prior = bounds.sgd_bound(*arguments)
+    r = (1.5 * 0.5 / 1.2) ** 2
+    a = 2.0 * r / math.log1p(r) / 2
+    weights = prior.budget / prior.grad_norm2
+    growth = np.array([[0.01, 0.2]])
+    later = bounds.sgd_bound(*arguments, log_growth={"w": growth})
+    assert later.grad_norm2 == pytest.approx((0.3 + a * growth) / weights, rel=1e-12)
+    assert np.all(later.grad_norm2 < prior.grad_norm2)

@@ -78,6 +78,10 @@ def evidence(settings):
             yield exactly(f"{name}: directions equal, c = {c:g}", loss, rates, c, settings)
         for c in (1e-3, 7.0):
             yield to_rounding(f"{name}: directions equal, c = {c:g}", loss, rates, c, settings)
+    minibatch = workbench.minibatch_diabetes()
+    yield exactly(
+        "minibatch BN least squares, diabetes: directions equal, c = 8192", minibatch, rates, 2.0**13, settings
+    )
     loss = bn.rayleigh(np.linspace(0, 1, 16))
     yield judge.control(to_rounding("rate scaled by c, not c^2, c = 7", loss, rates, 7.0, settings, power=1))
     twin = loss.unnormalised
