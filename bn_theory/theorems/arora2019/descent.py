@@ -135,7 +135,7 @@ def in_expectation(name, loss, settings, rates, samples, weaker=1.0):
             size = size + PARAMETER_RATE * second + curved
         gap = np.mean(values, axis=1, keepdims=True) - before - allowed
         # Sums of d (coordinates) and of as many samples, of terms that the sizes bound up to cancellation inside
-        # the loss, for which the factor 16 d stands: an estimate, not a derivation, 1e10 below any violation.
+        # the loss, for which the factor 16 d stands: an estimate, not a derivation; the control violates it by far.
         limit = (16 * max(loss.dimensions.values()) + values.shape[1]) * UNIT * size
         excesses.append(_excess(gap, limit))
     return judge.identity(

@@ -24,8 +24,8 @@ def claim(name, loss, method, settings, k, steps=STEPS):
     """``G_T - G_0`` against the summed squared steps, at every record, over the rounding bound.
 
     Per step ``G`` moves by rounding of the new weights (``2 u G``) and by what rounding leaves of
-    ``2 eta <w, grad>``, at most ``2 (eta/G_0) k u`` for a gradient that rounding
-    moves by ``k u`` at unit norm; sums of d add ``(d + 2) u`` of themselves.
+    ``2 eta <w, grad>``, at most ``2 (eta/G_0) k u`` for a gradient that rounding moves by ``k u`` at unit norm
+    (``k`` by ``workbench.condition``, an estimate); sums of d squares add ``(d + 2) u`` of themselves.
     """
     try:
         run = workbench.run(settings, loss, method, steps=steps, replicas=REPLICAS)

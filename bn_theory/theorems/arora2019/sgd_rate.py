@@ -73,7 +73,7 @@ def bound_claims(name, loss, method, dataset):
     y = dataset.grad_norm2.values
     upper = np.atleast_2d(y.mean(axis=-2) + 2 * y.std(axis=-2, ddof=1) / np.sqrt(y.shape[-2]))
     smallest = np.minimum.accumulate(upper[:, :-1], axis=-1)
-    # E log(G_T/G_0) by replicas: norms of different replicas are close, so that its standard error does not matter.
+    # E log(G_T/G_0) by replicas: its standard error is far below the looseness of the bound (see the ratios).
     growth = {g: np.log(norms[g] / norm2[g]).mean("replica").transpose(..., "step").values for g in loss.groups}
     measured = bound(log_growth={g: np.atleast_2d(v)[:, 1:] for g, v in growth.items()})
     for form, limit in (("a priori", found), ("a posteriori", measured)):
