@@ -89,3 +89,7 @@ class DataFileError(InvalidInputError):
 
 class MissingExtraError(BnTheoryError, ImportError):
     """An optional dependency is not installed; the message holds the command that installs it."""
+
+
+class LoweringError(LossError):
+    """An expression has a function that the kernels of an engine cannot express; the message names both."""

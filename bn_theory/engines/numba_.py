@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bn_theory.engines import numba_noise, subnormal
-from bn_theory.engines.lowering import lower
+from bn_theory.engines import numba_lanes, numba_noise, simd, subnormal
+from bn_theory.engines.memory import Rows, Vectors, trajectory
+from bn_theory.engines.numba_source import ACROSS_REPLICAS, layout_for, source
 from bn_theory.engines.problem import Problem, Trajectory
+from bn_theory.engines.program import lower
 from bn_theory.losses import philox
 from bn_theory.losses.philox import seed_words
 
@@ -38,32 +40,20 @@ class NumbaEngine:
     def run(self, problem: Problem) -> Trajectory:
         """Run the problem; see :class:`bn_theory.engines.problem.Trajectory`."""
         loss, method = problem.loss, problem.method
-        lowered = lower(loss, method.sampled, method.projected)
-        advance = _compiled(lowered.source)
-        cases, replicas = problem.shape
-        units = cases * replicas
-        case_of = np.repeat(np.arange(cases), replicas)
-        replica_of = np.tile(np.asarray(problem.replicas, dtype=np.int64), cases)
-        weights = [problem.start[g].reshape(units, -1).copy() for g in loss.groups]
-        parameters = np.empty((units, len(loss.parameters)))
-        for i, p in enumerate(loss.parameters):
-            parameters[:, i] = problem.start[p].reshape(units)
-        data = [_with_case_axis(loss, n) for n in lowered.data]
-        groups = len(loss.groups)
-        sums = np.zeros((units, lowered.sums))
-        smallest, grad_sum = np.full(units, np.inf), np.zeros(units)
-        step_sum = np.zeros((units, groups))
-        diverged = np.full(units, -1, dtype=np.int64)
-        out = np.full((units, len(problem.records), 4 + 2 * groups + len(loss.parameters)), np.nan)
+        program = lower(loss, method.sampled, method.projected)
+        sizes = np.array([loss.dimensions[axis.groups[0]] for axis in program.axes])
+        layout = layout_for(sizes)
+        advance = _compiled(source(program, layout))
+        memory = (Vectors if layout == ACROSS_REPLICAS else Rows)(program, problem)
         key = tuple(map(np.uint64, seed_words(problem.seed)))
-        schedules = [method.schedule(t) for t in lowered.targets]
+        schedules = [method.schedule(t) for t in program.targets]
         rows = sum(s.cases or 1 for s in schedules)
-        work = units * sum(w.shape[1] for w in weights)
+        work = memory.units * sum(w.size // memory.units for w in memory.weights)
         chunk = int(max(64, min(_TABLE // rows, _WORK // work)))
         last = int(problem.records[-1])
-        threads = min(units, os.cpu_count() or 1)
+        threads = min(memory.units, os.cpu_count() or 1)
         # Several pieces a thread, so that one slow piece does not leave the others waiting.
-        edges = np.linspace(0, units, min(units, 4 * threads) + 1).astype(int)
+        edges = np.linspace(0, memory.units, min(memory.units, 4 * threads) + 1).astype(int)
         with ThreadPoolExecutor(threads) as pool:
             for first in range(0, max(last, 1), chunk):
                 end = min(first + chunk, last)
@@ -72,29 +62,13 @@ class NumbaEngine:
 
                 def piece(bounds, first=first, end=end, rates=rates, record=record):
                     advance(
-                        *bounds, first, end, end == last, record, case_of, replica_of, *key, problem.records,
-                        sums, smallest, grad_sum, step_sum, diverged, out, parameters, 0.0, *weights, *data, *rates,
+                        *bounds, first, end, end == last, record, memory.cases, memory.replicas, *key,
+                        problem.records, sizes, memory.slots, memory.out, *memory.weights, *memory.data, *rates,
                     )  # fmt: skip
 
                 list(pool.map(piece, pairwise(edges)))
                 problem.advance(end - first)
-        shape = (cases, replicas)
-        out = out.reshape(*shape, *out.shape[1:])
-        final = {g: w.reshape(*shape, -1) for g, w in zip(loss.groups, weights, strict=True)}
-        final |= {p: parameters[:, i].reshape(shape) for i, p in enumerate(loss.parameters)}
-        return Trajectory(
-            *(out[..., i] for i in range(4)),
-            out[..., 4 : 4 + groups],
-            out[..., 4 + groups : 4 + 2 * groups],
-            out[..., 4 + 2 * groups :],
-            final,
-            diverged.reshape(shape),
-        )
-
-
-def _with_case_axis(loss, name):
-    array = loss.data[name]
-    return array if array.ndim == loss.case_ndim(name) else array[None]
+        return trajectory(program, problem, *memory.read())
 
 
 def cache_folder() -> Path:
@@ -111,16 +85,16 @@ def cache_folder() -> Path:
 
 
 @lru_cache(maxsize=256)
-def _compiled(source: str):
+def _compiled(text: str):
     """The compiled ``advance`` of a source; its file is named by its hash and written whole or not at all."""
     # What is compiled into the loop from elsewhere: numba does not look into other files for changes.
-    inlined = b"".join(Path(module.__file__).read_bytes() for module in (numba_noise, subnormal, philox))
-    name = "bn_theory_loop_" + hashlib.sha256(source.encode() + inlined).hexdigest()[:24]
+    inlined = b"".join(Path(module.__file__).read_bytes() for module in (numba_noise, numba_lanes, simd, subnormal, philox))
+    name = "bn_theory_loop_" + hashlib.sha256(text.encode() + inlined).hexdigest()[:24]
     path = cache_folder() / f"{name}.py"
     if not path.exists():
         handle, draft = tempfile.mkstemp(dir=path.parent, suffix=".draft")
         with os.fdopen(handle, "w") as file:
-            file.write(source)
+            file.write(text)
         os.replace(draft, path)
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numba import njit
 
+from bn_theory.engines.simd import WIDTH, load, splat_words, store
 from bn_theory.losses.philox import MULTIPLIERS, ROUNDS, WEYL
 
 TILE = 16
@@ -14,7 +15,6 @@ _M0, _M1 = np.uint64(MULTIPLIERS[0]), np.uint64(MULTIPLIERS[1])
 _W0, _W1 = np.uint64(WEYL[0]), np.uint64(WEYL[1])
 _LOW, _32, _16 = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(16)
 _21, _11 = np.uint64(21), np.uint64(11)
-_ONE, _SIGN = np.uint64(0x3FF0000000000000), np.uint64(0x8000000000000000)
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -32,27 +32,49 @@ def _philox(c0, c1, c2, c3, k0, k1):
 
 
 @njit(nogil=True, cache=True)
-def fill_words(words, number, replica, stream, key0, key1):
-    """Sign words of ``TILE`` consecutive draws: ``words[block, step % 4, draw]``."""
-    for block in range(words.shape[0]):
+def draw_signs(words, number, replica, stream, key0, key1):
+    """The sign words of ``4 * TILE`` steps of one replica: ``words[step % (8 * TILE), block]``.
+
+    Args:
+        words: shape ``(8 * TILE, blocks)``, a block being 32 coordinates; the half of ``number``'s parity is written.
+        number: ``step // (4 * TILE)``.
+    """
+    drawn = np.empty((4, TILE), dtype=np.uint32)
+    start = (number % 2) * 4 * TILE
+    for block in range(words.shape[1]):
         for q in range(TILE):
-            n = np.uint64(number + q)
+            n = np.uint64(number * TILE + q)
             c3 = (np.uint64(stream) << _16) | (n >> _32)
             r0, r1, r2, r3 = _philox(np.uint64(block), n & _LOW, np.uint64(replica), c3, key0, key1)
-            words[block, 0, q] = r0
-            words[block, 1, q] = r1
-            words[block, 2, q] = r2
-            words[block, 3, q] = r3
+            drawn[0, q] = r0
+            drawn[1, q] = r1
+            drawn[2, q] = r2
+            drawn[3, q] = r3
+        for q in range(TILE):
+            for k in range(4):
+                words[start + 4 * q + k, block] = drawn[k, q]
 
 
 @njit(nogil=True, cache=True)
-def fill_signs(bits, words, step):
-    """The signs of one step from its words, as the bits of floats: 1.0 with the word's bit as its sign."""
-    q = (step // 4) % TILE
-    for block in range(words.shape[0]):
-        word = words[block, step % 4, q]
-        for i in range(32):
-            bits[block * 32 + i] = _ONE | ((word << np.uint64(63 - i)) & _SIGN)
+def draw_lanes(words, quad, replica_of, unit, stream, key0, key1):
+    """The sign words of four steps of ``WIDTH`` replicas: ``words[(block * 8 + step % 8) * WIDTH + lane]``.
+
+    Args:
+        words: one axis; for every block of 32 coordinates the half of ``quad``'s parity is written.
+        quad: ``step // 4``.
+        replica_of: replica numbers, the unit's at ``unit * WIDTH``.
+    """
+    n = np.uint64(quad)
+    c1 = splat_words(n & _LOW)
+    c3 = splat_words((np.uint64(stream) << _16) | (n >> _32))
+    replicas = load(replica_of, unit * WIDTH)
+    for block in range(words.shape[0] // (8 * WIDTH)):
+        r0, r1, r2, r3 = _philox(splat_words(np.uint64(block)), c1, replicas, c3, key0, key1)
+        at = (block * 8 + (quad % 2) * 4) * WIDTH
+        store(words, at, r0)
+        store(words, at + WIDTH, r1)
+        store(words, at + 2 * WIDTH, r2)
+        store(words, at + 3 * WIDTH, r3)
 
 
 @njit(nogil=True, cache=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -58,6 +58,7 @@ class Trajectory:
         parameters: values, a last axis of parameters.
         final: ``{name: array}`` after the last step.
         diverged: first step whose result was not finite, or -1; shape ``(cases, replicas)``.
+        notes: what an engine has to say about how it ran, ``{attribute: text}``.
     """
 
     loss: np.ndarray
@@ -69,6 +70,7 @@ class Trajectory:
     parameters: np.ndarray
     final: dict[str, np.ndarray]
     diverged: np.ndarray
+    notes: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, problem: Problem) -> Trajectory:

@@ -11,7 +11,8 @@ import pytest
 import bn_theory as bn
 import proofs_check
 from bn_theory.engines import numba_
-from bn_theory.engines.lowering import lower
+from bn_theory.engines.numba_source import ACROSS_REPLICAS, ALONG_COORDINATES, source
+from bn_theory.engines.program import lower
 
 SCRIPT = """
 import bn_theory as bn
@@ -105,25 +106,28 @@ def test_a_run_in_the_fallback_folder(monkeypatch, tmp_path, zoo):
     fallback.mkdir()
     monkeypatch.setattr(numba_.tempfile, "mkdtemp", lambda **keywords: str(fallback))
     loss = bn.rayleigh([0.0, 1.0])
-    source = lower(loss, False, False).source
-    numba_._compiled.__wrapped__(source)  # past the in-memory cache
+    text = source(lower(loss, False, False), ACROSS_REPLICAS)
+    numba_._compiled.__wrapped__(text)  # past the in-memory cache
     assert [p.suffix for p in fallback.iterdir()].count(".py") == 1
 
 
 def test_one_loop_serves_all_data_rates_and_sizes(zoo):
-    sources = {
-        lower(loss, True, False).source for loss in (zoo("rayleigh"), zoo("rayleigh_cases"), bn.rayleigh([1, 2]))
-    }
-    assert len(sources) == 1
-    assert len({lower(zoo("rayleigh"), *kind).source for kind in ((True, False), (False, False), (False, True))}) == 3
+    losses = (zoo("rayleigh"), zoo("rayleigh_cases"), bn.rayleigh([1, 2]))
+    assert len({lower(loss, True, False) for loss in losses}) == 1
+    kinds = [lower(zoo("rayleigh"), *kind) for kind in ((True, False), (False, False), (False, True))]
+    layouts = (ACROSS_REPLICAS, ALONG_COORDINATES)
+    assert len({source(program, layout) for program in kinds for layout in layouts}) == 6
 
 
 def test_generated_source_is_the_same_in_every_process(tmp_path):
     """Its hash names the file, so nothing in it may depend on the order of a set."""
     loss = "bn.with_linear_noise(bn.bilinear([1.0, 0.5]), 0.3)"  # five sums on one axis
     code = (
-        "import hashlib, bn_theory as bn; from bn_theory.engines.lowering import lower; "
-        f"print(hashlib.sha256(lower({loss}, True, True).source.encode()).hexdigest())"
+        "import hashlib, bn_theory as bn; from bn_theory.engines.program import lower; "
+        "from bn_theory.engines.numba_source import ACROSS_REPLICAS, ALONG_COORDINATES, source; "
+        f"program = lower({loss}, True, True); "
+        "text = source(program, ACROSS_REPLICAS) + source(program, ALONG_COORDINATES); "
+        "print(hashlib.sha256(text.encode()).hexdigest())"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(bn.__file__).parent.parent)}
     hashes = {

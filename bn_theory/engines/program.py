@@ -1,0 +1,288 @@
+"""From a separable loss to the program of one step: what every engine computes, before any language.
+
+A step is three lists of assignments, the same for every engine, in plain names:
+
+    at_step     once a step, from the sums ``S``: the loss, and what multiplies the slopes
+    gradients   once a coordinate: ``f_G`` the gradient of the full loss, ``s_G`` that of the sample
+    sums        once a coordinate, with the new weights: what it adds to the sums of the next step
+
+No derivative is written here: the expressions come from :mod:`bn_theory.losses.derivatives`. What does not
+depend on the coordinate is taken out of the gradients, and what occurs twice is computed once.
+
+Names: ``x_G`` one coordinate of the weights, ``d_N`` data, ``p_P`` a parameter and ``was_P`` its value before the
+step, ``z_N`` the noise of this step and ``y_N`` of the next, ``S_k`` a sum, ``norm2_G`` a squared norm, ``h_k`` what
+was taken out of a gradient, ``c_k`` what was common, ``full_P`` and ``step_P`` a parameter's gradients.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import sympy
+
+from bn_theory.losses.language import Data, Parameter, RademacherNoise, Weights
+
+Assignments = tuple[tuple[str, sympy.Expr], ...]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """One noise symbol: its name, number of stream, whether it is signs, and its axis."""
+
+    name: str
+    stream: int
+    signs: bool
+    axis: int
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What is done for each coordinate of the groups that share them.
+
+    Attributes:
+        groups: names of the groups of weights (at least one).
+        data: names of the data per coordinate.
+        gradients: assignments of ``f_G`` (and ``s_G`` for a sampled method) after what they have in common.
+        common, sums: what the sums have in common, and the sums' increments.
+    """
+
+    groups: tuple[str, ...]
+    data: tuple[str, ...]
+    gradients: Assignments
+    common: Assignments
+    sums: Assignments
+
+
+@dataclass(frozen=True)
+class Program:
+    """One step of a kind of method on a separable loss.
+
+    Attributes:
+        expression: the loss, for the head of what is generated.
+        sampled, projected: the kind of method.
+        groups, invariant, parameters: names; ``invariant`` are the groups with proved scale invariance.
+        scalars: names of the scalar data.
+        noises: what a step draws.
+        axes: what happens per coordinate.
+        at_step: assignments before the coordinates, ``value`` among them.
+        parameter_steps: ``((parameter, name of its full gradient, name of its step), ...)``.
+    """
+
+    expression: str
+    sampled: bool
+    projected: bool
+    groups: tuple[str, ...]
+    invariant: tuple[str, ...]
+    parameters: tuple[str, ...]
+    scalars: tuple[str, ...]
+    noises: tuple[Noise, ...]
+    axes: tuple[Axis, ...]
+    at_step: Assignments
+    parameter_steps: tuple[tuple[str, str, str], ...]
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """Names of the sums that one step hands to the next."""
+        return tuple(name for axis in self.axes for name, _ in axis.sums)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What has a learning rate."""
+        return (*self.groups, *self.parameters)
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """All data that a step reads: per coordinate first, then scalars."""
+        return (*(n for axis in self.axes for n in axis.data), *self.scalars)
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The scalars of a replica that survive between two calls of a kernel."""
+        travelled = (f"travelled_{g}" for g in self.groups)
+        return ("lowest", "summed", "diverged", *travelled, *(f"p_{p}" for p in self.parameters), *self.carried)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What a record holds, in the order of :class:`bn_theory.engines.problem.Trajectory`."""
+        norms, travelled = ([f"{kind}_{g}" for g in self.groups] for kind in ("norm2", "travelled"))
+        return ("value", "grad_norm2", "lowest", "summed", *norms, *travelled, *(f"was_{p}" for p in self.parameters))
+
+    @property
+    def grad_norm2(self) -> sympy.Expr:
+        """The squared gradient norm of the full loss at unit norm; ``full2_G`` is the sum of the ``f_G**2``."""
+        found = sympy.Integer(0)
+        for g in self.groups:
+            at_unit_norm = _symbol(f"norm2_{g}") if g in self.invariant else 1
+            found += _symbol(f"full2_{g}") * at_unit_norm
+        return found + sum(_symbol(full) ** 2 for _, full, _ in self.parameter_steps)
+
+    @property
+    def expressions(self):
+        """Every expression, for whoever asks what functions are in them."""
+        for assignments in (self.at_step, *(a for x in self.axes for a in (x.gradients, x.common, x.sums))):
+            yield from (e for _, e in assignments)
+
+
+def lower(loss, sampled: bool, projected: bool) -> Program:
+    """The program of a separable loss under a kind of method (cached).
+
+    Args:
+        loss: a ``Loss``.
+        sampled: whether steps follow a sample (SGD) or the full loss (GD).
+        projected: whether scale-invariant groups are rescaled after each step.
+    """
+    d = loss.derivatives
+    tables = (d.sums, d.coefficients, d.full, d.sample, d.parameter_full, d.parameter_sample)
+    return _lower(
+        str(loss.expression),
+        d.value,
+        tuple(tuple(table.items()) for table in tables),
+        tuple(loss.symbols.items()),
+        loss.reduced.axes,
+        loss.scale_invariant_groups,
+        bool(sampled),
+        bool(projected and loss.scale_invariant_groups),
+    )
+
+
+def _symbol(name):
+    return sympy.Symbol(name, real=True)
+
+
+@lru_cache(maxsize=256)
+def _lower(expression, value, tables, symbols, axes_of_names, invariant, sampled, projected):
+    sums, coefficients, full, sample, parameter_full, parameter_sample = map(dict, tables)
+    symbols = dict(symbols)
+    groups, data, parameters = (
+        [n for n, s in symbols.items() if isinstance(s, kind)] for kind in (Weights, Data, Parameter)
+    )
+    noises = [n for n, s in symbols.items() if not isinstance(s, (Weights, Data, Parameter))]
+    axis_of = {name: i for i, names in enumerate(axes_of_names) for name in names}
+
+    # Plain names, by when a value is read: before the step, and for the sums of the next one.
+    before = {symbols[n]: _symbol(f"{letter}_{n}") for letter, ns in (("x", groups), ("d", data)) for n in ns}
+    after = before | {symbols[p]: _symbol(f"p_{p}") for p in parameters}
+    after |= {symbols[n]: _symbol(f"y_{n}") for n in noises}
+    before |= {symbols[p]: _symbol(f"was_{p}") for p in parameters}
+    before |= {symbols[n]: _symbol(f"z_{n}") for n in noises}
+
+    silent = set() if sampled else {symbols[n] for n in noises}
+    heard = {s: e for s, e in sums.items() if not e.free_symbols & silent}
+    increments, names = _increments(heard, after, symbols, groups, axis_of)
+    before |= names
+
+    at_step = {"value": value.xreplace(before)}
+    scalar = {c: e.xreplace(before) for c, e in coefficients.items()}
+    steps = []
+    for p in parameters:
+        at_step[f"full_{p}"] = parameter_full[p].xreplace(scalar).xreplace(before)
+        step = f"full_{p}"
+        if sampled and parameter_sample[p].xreplace(scalar) != parameter_full[p].xreplace(scalar):
+            step = f"step_{p}"
+            at_step[step] = parameter_sample[p].xreplace(scalar).xreplace(before)
+        steps.append((p, f"full_{p}", step))
+
+    coordinate = {_symbol(f"{letter}_{n}") for letter, ns in (("x", groups), ("z", noises)) for n in ns}
+    coordinate |= {_symbol(f"d_{n}") for n in data if n in axis_of}
+    outside = {}
+    slopes = []
+    for members in axes_of_names:
+        own = [g for g in groups if g in members]
+        kinds = (("f", full), ("s", sample))[: 2 if sampled else 1]
+        named = {f"{letter}_{g}": gradient[g].xreplace(before) for letter, gradient in kinds for g in own}
+        slopes.append(
+            {n: _taken_out(slope, coordinate, scalar, outside, _symbol(f"x_{n[2:]}")) for n, slope in named.items()}
+        )
+    at_step |= {name: e for e, name in outside.items()}
+    used = {s.name for e in at_step.values() for s in e.free_symbols}
+
+    axes = []
+    for i, members in enumerate(axes_of_names):
+        own = tuple(g for g in groups if g in members)
+        # A sum whose derivative is a constant may be asked for by nothing.
+        wanted = {n: e for n, (axis, e) in increments.items() if axis == i and (n in used or n.startswith("norm2_"))}
+        common, terms = _shared(wanted, f"e{i}_")
+        gradients = sum(_shared(slopes[i], f"g{i}_"), ())
+        inside = {s.name for _, e in (*gradients, *common, *terms) for s in e.free_symbols}
+        read = tuple(n for n in data if n in members and f"d_{n}" in inside)
+        axes.append(Axis(own, read, gradients, common, terms))
+        used |= inside
+    drawn = [
+        Noise(n, stream, isinstance(symbols[n], RademacherNoise), axis_of[n]) for stream, n in enumerate(noises)
+    ]
+    return Program(
+        expression,
+        sampled,
+        projected,
+        tuple(groups),
+        tuple(invariant),
+        tuple(parameters),
+        tuple(n for n in data if n not in axis_of and f"d_{n}" in used),
+        tuple(drawn) if sampled else (),
+        tuple(axes),
+        sum(_shared(at_step, "c"), ()),
+        tuple(steps),
+    )
+
+
+def _increments(sums, after, symbols, groups, axis_of):
+    """``{name: (axis, increment)}`` of every sum and squared norm, and ``{symbol of a sum: symbol of its name}``.
+
+    A sum that is a squared norm (most losses have it) is not summed twice.
+    """
+    found = {f"norm2_{g}": (axis_of[g], _symbol(f"x_{g}") ** 2) for g in groups}
+    known = {e: name for name, (_, e) in found.items()}
+    names = {}
+    for s, e in sums.items():
+        # Every sum mentions a weight or noise, whose axis is the sum's.
+        axis = next(axis_of[n] for n, symbol in symbols.items() if n in axis_of and symbol in e.free_symbols)
+        e = e.xreplace(after)
+        name = known.setdefault(e, s.name)
+        found.setdefault(name, (axis, e))
+        names[s] = _symbol(name)
+    return found, names
+
+
+def _taken_out(slope, coordinate, scalar, outside, x):
+    """A slope with every factor that is the same for all coordinates under one name, and few multiplications.
+
+    Args:
+        slope: in coefficient symbols and per-coordinate symbols.
+        coordinate: the per-coordinate symbols.
+        scalar: ``{coefficient symbol: expression once a step}``.
+        outside: ``{expression once a step: name}``, added to.
+        x: the group's coordinate.
+    """
+    collected: dict[sympy.Expr, sympy.Expr] = {}
+    for term in sympy.Add.make_args(sympy.expand(slope, power_base=False, power_exp=False, log=False)):
+        same, varying = term.as_independent(*coordinate, as_Add=False)
+        collected[varying] = collected.get(varying, sympy.Integer(0)) + same.xreplace(scalar)
+    terms = []
+    for varying, same in collected.items():
+        if same == 0:
+            continue
+        if not same.is_number:
+            same = _symbol(outside.setdefault(same, f"h_{len(outside)}"))
+        terms.append(same * varying)
+    result = sympy.Add(*terms)
+    used = [x, *sorted((result.free_symbols & coordinate) - {x}, key=str)]
+    # Horner's scheme turns a sum of products into fused multiply-adds; it needs a polynomial.
+    return sympy.horner(result, wrt=used) if result.is_polynomial(*used) and result.has(x) else result
+
+
+def _shared(named, prefix):
+    """Common subexpressions of ``{name: expression}`` once, as assignments: ``(common, named)``."""
+    common, reduced = sympy.cse(
+        list(named.values()), symbols=(_symbol(f"{prefix}{i}") for i in range(10**9)), order="canonical", list=True
+    )
+    # One product of two names is free inside a fused multiply-add; kept apart it costs an instruction.
+    free = {}
+    kept = []
+    for s, e in common:
+        e = e.xreplace(free)
+        if e.is_Mul and len(e.args) == 2 and all(a.is_Symbol for a in e.args):
+            free[s] = e
+        else:
+            kept.append((s.name, e))
+    return tuple(kept), tuple((name, e.xreplace(free)) for name, e in zip(named, reduced, strict=True))

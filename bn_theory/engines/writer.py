@@ -1,0 +1,214 @@
+"""A program as the text of a loop: the order in which a step runs, once for every language and layout.
+
+The whole step of a replica is one pass over its coordinates: it updates the weights with the gradient of this step and,
+while each new weight is still in a register, adds it to the sums of the next one. A subclass says how a coordinate is
+read, how a sum is gathered and where things are kept; this class says what happens when.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import sympy
+
+from bn_theory.engines.program import Program
+
+LARGEST = repr(sys.float_info.max)
+
+
+class Writer:
+    """The parts of a kernel, written in the order in which they run.
+
+    Names beyond those of a program: ``n_S`` a sum of the next step as it grows, ``rate_T`` the learning rate of a group
+    or parameter, ``full2_G`` and ``step2_G`` the summed squares of ``f_G`` and ``s_G``, ``travelled_G`` the summed
+    squares of the steps, ``awaited`` the step of the next record.
+    """
+
+    def __init__(self, program: Program):
+        self.program = program
+        self.lines: list[str] = []
+        self.level = 0
+
+    # --- to be said by a language ---
+
+    def put(self, line):
+        """Add a line at the current indentation."""
+        self.lines.append("    " * self.level + line)
+
+    def begin(self, head):
+        """Open a block."""
+        raise NotImplementedError
+
+    def otherwise(self):
+        """Turn to the other branch of the block."""
+        raise NotImplementedError
+
+    def end(self):
+        """Close a block."""
+        raise NotImplementedError
+
+    def let(self, name, text):
+        """A scalar of a replica that is not changed after."""
+        raise NotImplementedError
+
+    def declare(self, name, text):
+        """A scalar of a replica that is changed later by ``put``."""
+        raise NotImplementedError
+
+    def steps(self):
+        """Open the loop over the steps ``t``."""
+        raise NotImplementedError
+
+    def scalar(self, expression):
+        """Text of an expression once a step."""
+        raise NotImplementedError
+
+    def pick(self, a, b, chosen, other):
+        """``chosen`` where ``a <= b``, else ``other``."""
+        raise NotImplementedError
+
+    # --- to be said by a layout ---
+
+    def draw(self, step, entering=False):
+        """The noise of a step, as that of the next one; ``entering`` when nothing was drawn before it."""
+        raise NotImplementedError
+
+    def turn(self):
+        """The noise of the next step becomes that of this one."""
+        raise NotImplementedError
+
+    def over(self, number, axis, names, body):
+        """``body()`` for every coordinate of an axis, its weights read, and the data and noise among the names."""
+        raise NotImplementedError
+
+    def gather(self, squares, carried):
+        """What was added over the coordinates: squares as ``NAME``, sums of the next step as ``n_NAME``."""
+        raise NotImplementedError
+
+    # --- the order of things ---
+
+    def body(self):
+        """Everything of one replica (or one vector of them)."""
+        program = self.program
+        for p in program.parameters:
+            self.declare(f"p_{p}", self.slot(f"p_{p}"))
+        for name in program.carried:
+            self.declare(f"n_{name}", self.slot(name))
+        self.begin("if first == 0")
+        self.draw("0", entering=True)
+        self.sums_alone()
+        self.otherwise()
+        self.draw("first", entering=True)
+        self.end()
+        for name in ("lowest", "summed", "diverged", *(f"travelled_{g}" for g in program.groups)):
+            self.declare(name, self.slot(name))
+        self.steps()
+        self.step()
+        self.end()
+        for name in program.slots:
+            self.keep(name, f"n_{name}" if name in program.carried else name)
+
+    def sums_alone(self):
+        """The sums of the present weights; later they are made while the weights move."""
+        self.clear(self.program.carried)
+        for number, axis in enumerate(self.program.axes):
+            self.over(number, axis, _names(axis.common, axis.sums), lambda axis=axis: self.accumulate(axis))
+        self.gather((), self.program.carried)
+
+    def step(self):
+        """One evaluation and, if it is not the last, one step."""
+        program = self.program
+        for name in program.carried:
+            self.let(name, f"n_{name}")
+        for p in program.parameters:
+            self.let(f"was_{p}", f"p_{p}")
+        for name, e in program.at_step:
+            self.let(name, self.scalar(e))
+        for target in program.targets:
+            self.let(f"rate_{target}", self.rate(target))
+        for p, _, step in program.parameter_steps:
+            self.put(f"p_{p} = p_{p} - rate_{p} * {step}{self.semicolon}")
+        if program.noises:
+            self.turn()
+            self.draw("t + 1")
+        kinds = ("full2", *(["step2"] if program.sampled else []), *(["moved2"] if program.projected else []))
+        squares = tuple(f"{kind}_{g}" for g in program.groups for kind in kinds)
+        together = () if program.projected else program.carried
+        self.clear((*squares, *together))
+        for number, axis in enumerate(program.axes):
+            later = () if program.projected else (axis.common, axis.sums)
+            self.over(number, axis, _names(axis.gradients, *later), lambda axis=axis: self.move(axis))
+        self.gather(squares, together)
+        if program.projected:
+            self.project()
+        self.let("grad_norm2", self.scalar(program.grad_norm2))
+        self.record()
+        self.count()
+
+    def move(self, axis):
+        """One coordinate: gradients, their squares, the step, and the sums of the next step."""
+        program = self.program
+        for name, e in axis.gradients:
+            self.local(name, self.coordinate(e))
+        letter = "s" if program.sampled else "f"
+        for g in axis.groups:
+            self.add(f"full2_{g}", _named("f", g) ** 2)
+            if program.sampled:
+                self.add(f"step2_{g}", _named("s", g) ** 2)
+        for g in axis.groups:
+            moved = _named("x", g) - _named("rate", g) * _named(letter, g)
+            self.put(f"x_{g} = {self.coordinate(moved)}{self.semicolon}")
+            self.write_weight(g)
+            if program.projected:
+                self.add(f"moved2_{g}", _named("x", g) ** 2)
+        if not program.projected:
+            self.accumulate(axis)
+
+    def accumulate(self, axis):
+        """That coordinate's share of the sums, with the noise of the next step."""
+        for name, e in axis.common:
+            self.local(name, self.coordinate(e))
+        for name, e in axis.sums:
+            self.add(name, e)
+
+    def project(self):
+        """A second pass: scale-invariant groups back to their previous norm, then the sums."""
+        program = self.program
+        for g in program.invariant:
+            back = self.root(f"norm2_{g} / moved2_{g}")
+            self.let(f"scale_{g}", self.while_moving(back, "1.0"))
+        self.clear(program.carried)
+
+        def body(axis):
+            for g in axis.groups:
+                if g in program.invariant:
+                    self.put(f"x_{g} = x_{g} * scale_{g}{self.semicolon}")
+                    self.write_weight(g)
+            self.accumulate(axis)
+
+        for number, axis in enumerate(program.axes):
+            self.over(number, axis, _names(axis.common, axis.sums), lambda axis=axis: body(axis))
+        self.gather((), program.carried)
+
+    def count(self):
+        """Divergence, and what is accumulated over every step."""
+        program = self.program
+        health = " + ".join(["value", "grad_norm2", *(f"norm2_{g}" for g in program.groups)])
+        self.let("health", health)
+        fresh = self.pick("diverged", "-0.5", "t", "diverged")
+        self.put(f"diverged = {self.pick(self.magnitude('health'), LARGEST, 'diverged', fresh)}{self.semicolon}")
+        self.begin("if moving")
+        self.put(f"lowest = {self.pick('grad_norm2', 'lowest', 'grad_norm2', 'lowest')}{self.semicolon}")
+        self.put(f"summed = summed + grad_norm2{self.semicolon}")
+        square = "step2" if program.sampled else "full2"
+        for g in program.groups:
+            self.put(f"travelled_{g} = travelled_{g} + rate_{g} * rate_{g} * {square}_{g}{self.semicolon}")
+        self.end()
+
+
+def _named(letter, name):
+    return sympy.Symbol(f"{letter}_{name}", real=True)
+
+
+def _names(*assignments):
+    return {s.name for many in assignments for _, e in many for s in e.free_symbols}
