@@ -93,3 +93,31 @@ class MissingExtraError(BnTheoryError, ImportError):
 
 class LoweringError(LossError):
     """An expression has a function that the kernels of an engine cannot express; the message names both."""
+
+
+class DeviceError(BnTheoryError, RuntimeError):
+    """A GPU is missing, cannot be used or failed; the message says what is missing and how to get it.
+
+    ``dataset`` keeps the records made before a failure, where there are any.
+    """
+
+    def __init__(self, message):
+        super().__init__(message)
+        self.trajectory = None
+        self.dataset = None
+
+
+class DeviceMemoryError(DeviceError):
+    """A run does not fit into the device's memory; the message names the largest size that does."""
+
+
+class RoundingFloorError(BnTheoryError):
+    """Single precision cannot resolve the steps of a run; the message names the floor, ``dataset`` keeps the records."""
+
+    def __init__(self, message, *, dataset=None):
+        super().__init__(message)
+        self.dataset = dataset
+
+
+class EngineWarning(UserWarning):
+    """An engine that the machine seems made for cannot be used, and another one was taken."""

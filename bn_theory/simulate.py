@@ -11,13 +11,16 @@ import xarray as xr
 from bn_theory.dynamics.methods import Method
 from bn_theory.engines import choose
 from bn_theory.engines.problem import Problem, Trajectory
-from bn_theory.errors import DivergedError, InvalidInputError
+from bn_theory.engines.single_precision import check_records, check_start
+from bn_theory.errors import DeviceError, DivergedError, InvalidInputError
 from bn_theory.losses import philox
 from bn_theory.losses.array_loss import ArrayLoss
 from bn_theory.losses.checks import start_array
 from bn_theory.progress import progress_bar
 
 LOG_RECORDS_PER_DECADE = 20
+DTYPES = ("float64", "float32")
+_CUPY = ("cupy", "cupy-cuda12x", "cupy-cuda13x")  # one package under several names
 _DENSE = 64  # records at most this far apart share a call of their schedule: an unused rate is cheaper than a call
 _RATES = 2**16  # rates held at once per case beyond those that are kept
 
@@ -32,6 +35,7 @@ def run(
     seed=0,
     record="log",
     engine="auto",
+    dtype="float64",
     progress=None,
 ) -> xr.Dataset:
     """Run a method on a loss for all cases and replicas and return what was recorded.
@@ -62,7 +66,11 @@ def run(
             number 17 of 256, bit for bit.
         seed: 0 <= seed < 2**64, of the noise and of random starts.
         record: ``"log"``, ``"all"`` or a sequence of step numbers within ``0 .. steps``.
-        engine: ``"auto"``, ``"numba"`` or ``"numpy"``.
+        engine: ``"auto"``, ``"cupy"`` (a GPU), ``"numba"`` or ``"numpy"``; ``"cupy-thread"`` and ``"cupy-block"``
+            are the GPU engine with the kernel of that kind whatever the size.
+        dtype: ``"float64"``, or ``"float32"`` on the GPU: weights, data, rates and sums over coordinates in single
+            precision (unit roundoff 6e-8), what is accumulated over the steps in double. A step errs by the same
+            number of roundings as in double precision, each 5e8 times larger.
         progress: ``True``, ``False``, or ``None`` for a bar on long runs in a terminal.
 
     Returns:
@@ -71,6 +79,9 @@ def run(
 
     Raises:
         DivergedError: a replica left the finite numbers; the data set with every record is attached.
+        DeviceError: no GPU, or it failed; what was recorded before is attached. DeviceMemoryError: it is too small;
+            the message names the largest number of replicas that fits.
+        RoundingFloorError: the steps of a float32 run came to its rounding floor; the data set is attached.
         InvalidInputError: an argument that cannot be used.
         UnknownNameError: an engine that does not exist.
 
@@ -94,15 +105,26 @@ def run(
     records, wanted = _records(record, steps)
     cases = _cases(loss, method, start)
     states, loss = _starts(loss, start, cases or 1, replica_ids, seed)
-    runner = choose(engine, loss)
+    if dtype not in DTYPES:
+        raise InvalidInputError(f"dtype must be {' or '.join(map(repr, DTYPES))}, not {dtype!r}")
+    runner = choose(engine, loss, dtype)
     if isinstance(loss, ArrayLoss):
         loss.check(states, loss.draw(seed, replica_ids, 0) if method.sampled else None)
+    if dtype == "float32":
+        check_start(loss, method, states, seed, replica_ids)
     with progress_bar(progress, steps, f"{method.name}") as advance:
-        problem = Problem(loss, method, states, replica_ids, seed, records, advance)
-        trajectory = runner.run(problem)
+        problem = Problem(loss, method, states, replica_ids, seed, records, advance, dtype)
+        try:
+            trajectory = runner.run(problem)
+        except DeviceError as error:
+            if error.trajectory is not None:
+                error.dataset = _dataset(problem, error.trajectory, cases, runner.name, wanted)
+            raise
     dataset = _dataset(problem, trajectory, cases, runner.name, wanted)
     if np.any(trajectory.diverged >= 0):
         _raise_diverged(trajectory, replica_ids, cases, dataset)
+    if dtype == "float32":
+        check_records(problem, trajectory, dataset)
     return dataset
 
 
@@ -273,7 +295,8 @@ def _dataset(problem, trajectory: Trajectory, cases, engine, wanted):
     }
     if loss.parameters:
         coordinates["parameter"] = list(loss.parameters)
-    dataset = xr.Dataset(variables, coordinates, _attributes(problem, engine)).isel(step=wanted)
+    attributes = _attributes(problem, engine) | trajectory.notes
+    dataset = xr.Dataset(variables, coordinates, attributes).isel(step=wanted)
     if cases is None:
         dataset = dataset.isel(case=0, drop=True)
     if len(loss.groups) == 1:
@@ -296,7 +319,7 @@ def _attributes(problem, engine):
         "seed": problem.seed if problem.seed < 2**63 else str(problem.seed),  # netCDF has no larger integers
         "engine": engine,
         "steps": int(problem.records[-1]),
-        "dtype": "float64",
+        "dtype": problem.dtype,
     }
 
 
@@ -305,11 +328,12 @@ def _provenance():
     import importlib.metadata as metadata
 
     versions = {}
-    for name in ("bn_theory", "numpy", "numba", "sympy", "scipy", "xarray"):
+    for name in ("bn_theory", "numpy", "numba", "sympy", "scipy", "xarray", *_CUPY):
         try:
             versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # run from a source tree that is not installed
-            versions[name] = "not installed"
+        except metadata.PackageNotFoundError:
+            if name not in _CUPY:  # run from a source tree that is not installed
+                versions[name] = "not installed"
     return {
         "versions": ", ".join(f"{k} {v}" for k, v in versions.items()),
         "python": platform.python_version(),

@@ -10,6 +10,7 @@ import sympy
 from hypothesis import settings
 
 import bn_theory as bn
+from bn_theory.engines import unavailable
 
 # Derandomised: a red test is red again. No deadline: the first example may compile a loop.
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=30, database=None)
@@ -29,6 +30,16 @@ def cache_folder(request):
         folder = cache.mkdir("bn_theory") if cache else request.getfixturevalue("tmp_path_factory").mktemp("loops")
         os.environ["BN_THEORY_CACHE"] = str(folder)
     return os.environ["BN_THEORY_CACHE"]
+
+
+@pytest.fixture(scope="session")
+def device():
+    """The cupy module on a machine with a GPU; elsewhere the test is skipped with what is missing."""
+    if reason := unavailable("cupy"):
+        pytest.skip(reason)
+    import cupy
+
+    return cupy
 
 
 @pytest.fixture(params=("numba", "numpy"))

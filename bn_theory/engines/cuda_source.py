@@ -34,7 +34,7 @@ class Kernel:
     """The text of a kernel and how it is called.
 
     Attributes:
-        text: complete CUDA C++ with one ``extern "C" __global__ void advance``.
+        text: complete CUDA C++ with one ``extern "C" __global__ void bn_theory_advance``.
         parameters: ``((C type, name), ...)`` in the order of the call.
         kind: ``thread`` or ``block``.
         threads: threads per block.
@@ -55,7 +55,9 @@ def kernel_kind(sizes) -> str:
     return THREAD if sum(sizes) <= FEW_COORDINATES else BLOCK
 
 
-def kernel(program: Program, sizes, dtype: str = "float64", kind: str | None = None, threads: int | None = None) -> Kernel:
+def kernel(
+    program: Program, sizes, dtype: str = "float64", kind: str | None = None, threads: int | None = None
+) -> Kernel:
     """The kernel of a program.
 
     Args:
@@ -188,7 +190,7 @@ class _CudaWriter(Writer):
         parts += [_NORMALS] if normals else []
         parts += [_BLOCK_SUM] if self.kind == BLOCK else []
         arguments = ",\n    ".join(f"{t} __restrict__ {n}" if "*" in t else f"{t} {n}" for t, n in self.parameters())
-        call = f'extern "C" __global__ void __launch_bounds__({self.threads}) advance(\n    {arguments})'
+        call = f'extern "C" __global__ void __launch_bounds__({self.threads}) bn_theory_advance(\n    {arguments})'
         return "".join(parts) + f"\n{call}\n{{\n" + "\n".join(self.lines) + "\n}\n"
 
     def begin(self, head):
@@ -262,7 +264,9 @@ class _CudaWriter(Writer):
             for n in axis.data:
                 self.put(f"const long long case_{n} = case_number % cases_{n};")
         for t in self.program.targets:
-            self.put(f"const real *rate_row_{t} = R_{t} + (case_number % rows_{t}) * (last - first > 0 ? last - first : 1);")
+            self.put(
+                f"const real *rate_row_{t} = R_{t} + (case_number % rows_{t}) * (last - first > 0 ? last - first : 1);"
+            )
 
     def record(self):
         fields = self.program.fields
@@ -312,7 +316,9 @@ class _ThreadKernel(_CudaWriter):
         for n in self.program.noises:
             if n.signs:
                 blocks = f"(SIZE_{n.axis} + 31) / 32"
-                self.put(f"unsigned quad_{n.name}[{blocks}][4], present_{n.name}[{blocks}] = {{}}, coming_{n.name}[{blocks}] = {{}};")
+                self.put(
+                    f"unsigned quad_{n.name}[{blocks}][4], present_{n.name}[{blocks}] = {{}}, coming_{n.name}[{blocks}] = {{}};"
+                )
             else:
                 self.put(f"real z_{n.name}_row[SIZE_{n.axis} + 1] = {{}}, y_{n.name}_row[SIZE_{n.axis} + 1] = {{}};")
 
@@ -342,7 +348,9 @@ class _ThreadKernel(_CudaWriter):
             else:
                 self.begin(f"for (int pair = 0; pair < (SIZE_{n.axis} + 1) / 2; ++pair)")
                 row = f"y_{n.name}_row"
-                self.put(f"normal_pair({step}, pair, replica, {n.stream}, key0, key1, {row} + 2 * pair, {row} + 2 * pair + 1);")
+                self.put(
+                    f"normal_pair({step}, pair, replica, {n.stream}, key0, key1, {row} + 2 * pair, {row} + 2 * pair + 1);"
+                )
                 self.end()
 
     def turn(self):
@@ -465,7 +473,9 @@ class _BlockKernel(_CudaWriter):
             else:
                 self.begin(f"for (int pair = threadIdx.x; pair < (SIZE_{n.axis} + 1) / 2; pair += THREADS)")
                 row = f"normals_{n.name}[({step}) & 1]"
-                self.put(f"normal_pair({step}, pair, replica, {n.stream}, key0, key1, {row} + 2 * pair, {row} + 2 * pair + 1);")
+                self.put(
+                    f"normal_pair({step}, pair, replica, {n.stream}, key0, key1, {row} + 2 * pair, {row} + 2 * pair + 1);"
+                )
                 self.end()
         if self.program.noises:
             # What was drawn is read by other threads. What it replaced was read before the last exchange of sums.
@@ -521,5 +531,3 @@ class _BlockKernel(_CudaWriter):
 
     def write_weight(self, g):
         self.put(f"w_{g}[k] = x_{g};")
-
-

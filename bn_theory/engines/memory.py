@@ -16,7 +16,9 @@ def starts(program: Program, problem: Problem) -> tuple[list[np.ndarray], np.nda
     """
     units = problem.shape[0] * problem.shape[1]
     weights = [problem.start[g].reshape(units, -1) for g in program.groups]
-    first = {"lowest": np.inf, "diverged": -1.0} | {f"p_{p}": problem.start[p].reshape(units) for p in program.parameters}
+    first = {"lowest": np.inf, "diverged": -1.0} | {
+        f"p_{p}": problem.start[p].reshape(units) for p in program.parameters
+    }
     slots = np.stack([np.broadcast_to(first.get(name, 0.0), (units,)) for name in program.slots])
     return weights, slots
 

@@ -19,6 +19,7 @@ from bn_theory.engines.memory import Rows, Vectors, trajectory
 from bn_theory.engines.numba_source import ACROSS_REPLICAS, layout_for, source
 from bn_theory.engines.problem import Problem, Trajectory
 from bn_theory.engines.program import lower
+from bn_theory.errors import LoweringError
 from bn_theory.losses import philox
 from bn_theory.losses.philox import seed_words
 
@@ -30,11 +31,16 @@ class NumbaEngine:
     """Source generated from the expression, compiled once, cached on disk under its hash."""
 
     name = "numba"
+    dtypes = ("float64",)
 
     def refuses(self, loss):
-        """Only separable losses have an expression to compile."""
+        """Only separable losses have an expression to compile, and only of functions that compiled Python has."""
         if not hasattr(loss, "derivatives"):
             return "it is given as array functions, not as an expression; use engine='numpy'"
+        try:
+            source(lower(loss, bool(loss.noises), False), ACROSS_REPLICAS)
+        except LoweringError as error:
+            return str(error)
         return None
 
     def run(self, problem: Problem) -> Trajectory:
@@ -88,7 +94,9 @@ def cache_folder() -> Path:
 def _compiled(text: str):
     """The compiled ``advance`` of a source; its file is named by its hash and written whole or not at all."""
     # What is compiled into the loop from elsewhere: numba does not look into other files for changes.
-    inlined = b"".join(Path(module.__file__).read_bytes() for module in (numba_noise, numba_lanes, simd, subnormal, philox))
+    inlined = b"".join(
+        Path(module.__file__).read_bytes() for module in (numba_noise, numba_lanes, simd, subnormal, philox)
+    )
     name = "bn_theory_loop_" + hashlib.sha256(text.encode() + inlined).hexdigest()[:24]
     path = cache_folder() / f"{name}.py"
     if not path.exists():

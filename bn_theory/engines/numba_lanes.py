@@ -23,5 +23,3 @@ rates_of = at_lanes
 def signum(x):
     """The sign of every lane, 0 at 0."""
     return pick(x, 0.0, pick(0.0, x, 0.0, -1.0), 1.0)
-
-

@@ -11,6 +11,7 @@ runs beside it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sympy
 
@@ -56,6 +57,7 @@ def layout_for(sizes) -> str:
     return ACROSS_REPLICAS if sum(sizes) <= FEW_COORDINATES else ALONG_COORDINATES
 
 
+@lru_cache(maxsize=256)
 def source(program: Program, layout: str) -> str:
     """Source of ``advance(...)`` with the arrays ``W_G``, ``D_N`` and ``R_T`` after the fixed arguments.
 
@@ -167,7 +169,9 @@ class _NumbaWriter(Writer):
     def record(self):
         self.begin("if t == awaited")
         for i, field in enumerate(self.program.fields):
-            self.put(f"{self.place('out', f'(unit * records.shape[0] + record) * {len(self.program.fields)} + {i}', field)}")
+            self.put(
+                f"{self.place('out', f'(unit * records.shape[0] + record) * {len(self.program.fields)} + {i}', field)}"
+            )
         self.put("record += 1")
         self.put("awaited = records[record] if record < records.shape[0] else -1")
         self.end()
@@ -398,7 +402,9 @@ class _AlongCoordinates(_NumbaWriter):
         self.begin(f"if whole < size_{number}")
         self.put("i = whole")
         self.put(f"mask = first_lanes(size_{number} - whole)")
-        self._bits(signs, "whole // 32", lambda word: f"fan({word} >> np.uint64(whole % 32)) << np.uint64({64 - WIDTH})")
+        self._bits(
+            signs, "whole // 32", lambda word: f"fan({word} >> np.uint64(whole % 32)) << np.uint64({64 - WIDTH})"
+        )
         self._read(number, axis, names)
         body()
         self.end()

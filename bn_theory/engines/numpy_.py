@@ -15,6 +15,7 @@ class NumpyEngine:
     """All cases and replicas at once, one step after the other, in plain NumPy."""
 
     name = "numpy"
+    dtypes = ("float64",)
 
     def refuses(self, loss):
         """Runs every loss."""

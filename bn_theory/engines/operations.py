@@ -84,5 +84,3 @@ def _power(e, added):
     special = int(half) + int(bool(e.exp.is_negative))
     # A square that is added is a fused multiply-add.
     return instructions + special + max(n - 1, 0) + (added if special or n == 1 else 0), calls + special
-
-

@@ -23,6 +23,7 @@ class Problem:
         seed: 64-bit seed of the noise.
         records: increasing step numbers; the last one is the last step of the run.
         advance: called with the number of steps done, for a progress bar.
+        dtype: of weights, data and sums: ``"float64"``, or ``"float32"`` where an engine has it.
     """
 
     loss: Any
@@ -32,6 +33,7 @@ class Problem:
     seed: int
     records: np.ndarray
     advance: Callable[[int], None]
+    dtype: str = "float64"
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -208,9 +208,7 @@ def _lower(expression, value, tables, symbols, axes_of_names, invariant, sampled
         read = tuple(n for n in data if n in members and f"d_{n}" in inside)
         axes.append(Axis(own, read, gradients, common, terms))
         used |= inside
-    drawn = [
-        Noise(n, stream, isinstance(symbols[n], RademacherNoise), axis_of[n]) for stream, n in enumerate(noises)
-    ]
+    drawn = [Noise(n, stream, isinstance(symbols[n], RademacherNoise), axis_of[n]) for stream, n in enumerate(noises)]
     return Program(
         expression,
         sampled,

@@ -33,7 +33,11 @@ LANES = _Vector("bn_theory.Lanes", types.float64)
 WORDS = _Vector("bn_theory.Words", types.uint64)
 MASK = _Mask("bn_theory.Mask")
 _I32, _I64, _F64 = ir.IntType(32), ir.IntType(64), ir.DoubleType()
-_LLVM = {LANES: ir.VectorType(_F64, WIDTH), WORDS: ir.VectorType(_I64, WIDTH), MASK: ir.VectorType(ir.IntType(1), WIDTH)}
+_LLVM = {
+    LANES: ir.VectorType(_F64, WIDTH),
+    WORDS: ir.VectorType(_I64, WIDTH),
+    MASK: ir.VectorType(ir.IntType(1), WIDTH),
+}
 
 
 def _model(kind):

@@ -10,11 +10,8 @@ from bn_theory.losses import philox
 from bn_theory.losses.array_loss import ArrayLoss, Sampler
 from bn_theory.losses.facts import Blocks, Facts, Minimum
 from bn_theory.losses.families import bn_blocks, centred_moments, finite_array
-
-
-def _each(matrix, x):
-    """``matrix @ x`` for every leading axis by itself: one product for all of them would round by their number."""
-    return (matrix @ x[..., None])[..., 0]
+from bn_theory.losses.matvec import matvec
+from bn_theory.losses.resident import Resident
 
 
 def rayleigh_dense_noise(eigenvalues, covariance) -> ArrayLoss:
@@ -39,24 +36,25 @@ def rayleigh_dense_noise(eigenvalues, covariance) -> ArrayLoss:
     if not np.allclose(covariance, covariance.T, rtol=0, atol=slack) or values[0] < -slack:
         raise InvalidInputError(f"the covariance must be symmetric and positive semidefinite; lowest value {values[0]}")
     root = vectors * np.sqrt(np.maximum(values, 0.0))
+    data_a, data_root = Resident(a), Resident(root)
 
     def parts(w):
         xp = array_namespace(w)
         norm2 = xp.sum(w * w, axis=-1, keepdims=True)
-        return xp, norm2, xp.sum(xp.asarray(a) * w * w, axis=-1, keepdims=True) / norm2
+        return xp, norm2, xp.sum(data_a.on(xp, w) * w * w, axis=-1, keepdims=True) / norm2
 
     def value(w, sample):
         xp, norm2, quotient = parts(w)
         result = quotient[..., 0] / 2
         if sample is not None:
-            result = result + xp.sum(_each(xp.asarray(root), sample) * w, axis=-1) / xp.sqrt(norm2[..., 0])
+            result = result + xp.sum(matvec(xp, data_root.on(xp, w), sample) * w, axis=-1) / xp.sqrt(norm2[..., 0])
         return result
 
     def grad(w, sample):
         xp, norm2, quotient = parts(w)
-        result = (xp.asarray(a) - quotient) * w / norm2
+        result = (data_a.on(xp, w) - quotient) * w / norm2
         if sample is not None:
-            push = _each(xp.asarray(root), sample)
+            push = matvec(xp, data_root.on(xp, w), sample)
             along = xp.sum(push * w, axis=-1, keepdims=True) / norm2
             result = result + (push - along * w) / xp.sqrt(norm2)
         return result
@@ -105,20 +103,21 @@ def minibatch_least_squares_bn(X, y, parts: int = 4, seed: int = 0) -> ArrayLoss
     covariances = np.stack([m[0] for m in moments])
     crosses = np.stack([m[1] for m in moments])
     constants = np.array([m[2] for m in moments])
+    data = tuple(map(Resident, (covariances, crosses, constants)))
 
-    def choose(xp, sample):
+    def choose(xp, w, sample):
         """The drawn part per replica, or all of them on a leading axis that the caller averages."""
-        C, b, c = (xp.asarray(m) for m in (covariances, crosses, constants))
+        C, b, c = (m.on(xp, w) for m in data)
         if sample is None:
-            return C[:, None, None], b[:, None, None], c[:, None, None]
+            return C[:, None, None, ...], b[:, None, None, ...], c[:, None, None]
         index = xp.asarray(sample)
         return xp.take(C, index, axis=0), xp.take(b, index, axis=0), xp.take(c, index)
 
     def statistics(state, sample):
         w, gamma = state["w"], state["gamma"]
         xp = array_namespace(w)
-        C, b, c = choose(xp, sample)
-        Cw = _each(C, w)
+        C, b, c = choose(xp, w, sample)
+        Cw = matvec(xp, C, w)
         deviation = xp.sqrt(xp.sum(w * Cw, axis=-1))
         correlation = xp.sum(b * w, axis=-1) / deviation
         return xp, gamma, b, c, Cw, deviation, correlation
@@ -190,14 +189,15 @@ def bn_neuron_logistic(X, labels) -> ArrayLoss:
     covariance, _, _ = centred_moments(X, labels)
     centred = X - X.mean(axis=0)
     n, d = X.shape
+    data_C, data_X, data_labels = Resident(covariance), Resident(centred), Resident(labels)
 
     def forward(state):
         w = state["w"]
         xp = array_namespace(w)
-        Cw = _each(xp.asarray(covariance), w)
+        Cw = matvec(xp, data_C.on(xp, w), w)
         deviation = xp.sqrt(xp.sum(w * Cw, axis=-1))
-        unit = _each(xp.asarray(centred), w) / deviation[..., None]
-        margin = xp.asarray(labels) * (state["gamma"][..., None] * unit + state["beta"][..., None])
+        unit = matvec(xp, data_X.on(xp, w), w) / deviation[..., None]
+        margin = data_labels.on(xp, w) * (state["gamma"][..., None] * unit + state["beta"][..., None])
         return xp, Cw, deviation, unit, margin
 
     def value(state, sample):
@@ -208,8 +208,8 @@ def bn_neuron_logistic(X, labels) -> ArrayLoss:
     def grad(state, sample):
         xp, Cw, deviation, unit, margin = forward(state)
         # d/dlogit = -label * sigmoid(-margin), by tanh so that nothing overflows
-        slope = -xp.asarray(labels) * (1 - xp.tanh(margin / 2)) / 2 / n
-        pull = _each(xp.asarray(centred).T, slope) / deviation[..., None]
+        slope = -data_labels.on(xp, state["w"]) * (1 - xp.tanh(margin / 2)) / 2 / n
+        pull = matvec(xp, data_X.on(xp, slope).T, slope) / deviation[..., None]
         along = xp.sum(slope * unit, axis=-1)
         radial = (along / deviation**2)[..., None] * Cw
         return {

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from array_api_compat import is_array_api_obj, is_numpy_array
+from array_api_compat import numpy as host
 
 from bn_theory.errors import InvalidInputError, UnknownNameError
 from bn_theory.losses import philox
@@ -38,9 +40,9 @@ class Sampler:
         if not (isinstance(self.size, (int, np.integer)) and self.size >= 1):
             raise InvalidInputError(f"a sampler's size must be a whole number >= 1, not {self.size!r}")
 
-    def draw(self, seed: int, replicas, steps):
-        """The sample of one step, or of several on a leading axis, for the given replica numbers."""
-        return SAMPLERS[self.kind](seed, replicas, steps, self.size)
+    def draw(self, seed: int, replicas, steps, xp=host):
+        """The sample of one step, or of several on a leading axis, for the given replica numbers (of namespace xp)."""
+        return SAMPLERS[self.kind](seed, replicas, steps, self.size, xp=xp)
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,16 @@ class ArrayLoss:
     ``state`` is the array ``(..., d)`` itself if there is one group and no parameter, else ``{name: array}``
     with parameters of shape ``(...)``; ``grad`` returns the same structure. Leading axes are
     ``(cases, replicas)``; a sample has the leading axis ``(replicas,)``.
+
+    **Other arrays than NumPy's.** State and sample are arrays of one namespace, on one device. To run on CuPy's, a
+    function stays there: it looks functions up in ``array_api_compat.array_namespace(w)``, returns arrays of that
+    namespace, and takes the data that it closes over from :class:`bn_theory.losses.resident.Resident`. What leaves the
+    namespace (``numpy.asarray``, ``math.sqrt``, a NumPy function or array) is an ``InvalidInputError`` that names the
+    function; ``engine="numpy"`` runs it. CuPy captures a step into a CUDA graph and replays it, so that Python runs
+    once and not in every step: no branch on numbers (``float(x)``, ``if x > 0``), no ``@`` (CuPy calls no cuBLAS
+    during a capture; :func:`bn_theory.losses.matvec.matvec` does without), no array kept from one call to the next,
+    nothing counted in Python. Where CuPy notices one of the first two, the run goes on without a graph, more slowly,
+    and says so in its attributes.
 
     Attributes:
         functions: ``(value, grad)``.
@@ -134,15 +146,15 @@ class ArrayLoss:
         """A copy that knows more constants; see :class:`bn_theory.losses.facts.Facts` for their names."""
         return replace(self, facts=more_facts(self.facts, facts))
 
-    def draw(self, seed: int, replicas, steps):
-        """The sample of one step, or of several on a leading axis.
+    def draw(self, seed: int, replicas, steps, xp=host):
+        """The sample of one step, or of several on a leading axis, in the namespace of the replica numbers.
 
         Raises:
             InvalidInputError: the loss has no sampler.
         """
         if self.sampler is None:
             raise InvalidInputError(f"{self.name} has no sampler: SGD has nothing to sample, use bn.GD")
-        return self.sampler.draw(seed, replicas, steps)
+        return self.sampler.draw(seed, replicas, steps, xp)
 
     def _pack(self, state):
         return state if self._structured else state[self.groups[0]]
@@ -151,13 +163,27 @@ class ArrayLoss:
     def _structured(self):
         return len(self.groups) > 1 or bool(self.parameters)
 
+    def _call(self, k, state, sample):
+        """``value`` (0) or ``grad`` (1) of the user; on other arrays than NumPy's, what fails there is explained."""
+        try:
+            return self.functions[k](self._pack(state), sample)
+        except (TypeError, ValueError, AttributeError) as error:
+            if _on_host(state):
+                raise
+            raise InvalidInputError(f"{self._leaves(k, state)} ({type(error).__name__}: {error}). {_STAY}") from error
+
+    def _leaves(self, k, state):
+        kind = type(next(iter(state.values())))
+        return f"{('value', 'grad')[k]} of {self.name} does not run on arrays of {kind.__module__}.{kind.__name__}"
+
     def value(self, state, sample=None):
         """Value at ``state = {name: array}`` (full loss without a sample)."""
-        return np.asarray(self.functions[0](self._pack(state), sample))
+        found = self._call(0, state, sample)
+        return np.asarray(found) if _on_host(state) else found
 
     def gradient(self, state, sample=None):
         """Gradients at ``state``, ``{name: array}``."""
-        found = self.functions[1](self._pack(state), sample)
+        found = self._call(1, state, sample)
         return found if self._structured else {self.groups[0]: found}
 
     def check(self, state, sample=None) -> None:
@@ -168,10 +194,12 @@ class ArrayLoss:
             sample: of one step, for the gradient of the sample.
 
         Raises:
-            InvalidInputError: a value or gradient whose shape is not that of the state, or gradients of other names.
+            InvalidInputError: a value or gradient whose shape is not that of the state, gradients of other names, or
+                a function that does not stay in the namespace of its argument.
         """
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a run records these as divergence
             value, full, sampled = self.evaluate(state, sample)
+        self._check_home(0, value, state)
         leading = next(iter(state.values())).shape[:2]
         if value.shape != leading:
             raise InvalidInputError(f"value of {self.name} returns shape {value.shape}; it must be {leading}")
@@ -184,13 +212,31 @@ class ArrayLoss:
                     f"grad of {self.name} must return {{name: array}} for {list(state)}, not {found}"
                 )
             for name, array in state.items():
-                if np.shape(gradients[name]) != array.shape:
+                self._check_home(1, gradients[name], state)
+                shape = np.shape(gradients[name]) if _on_host(state) else gradients[name].shape
+                if shape != array.shape:
                     raise InvalidInputError(
-                        f"grad of {self.name} returns shape {np.shape(gradients[name])} for {name!r}; it must be that "
-                        f"of its state, {array.shape}"
+                        f"grad of {self.name} returns shape {shape} for {name!r}; it must be that of its state, "
+                        f"{array.shape}"
                     )
+
+    def _check_home(self, k, found, state):
+        kind = type(next(iter(state.values())))
+        if not (_on_host(state) or isinstance(found, kind)):
+            raise InvalidInputError(f"{self._leaves(k, state)} (it returns {type(found).__name__}). {_STAY}")
 
     def evaluate(self, state, sample=None):
         """``(value, full gradients, sample gradients or None)``."""
         sampled = None if sample is None else self.gradient(state, sample)
         return self.value(state), self.gradient(state), sampled
+
+
+_STAY = (
+    "A function must stay in the namespace of its argument (array_api_compat.array_namespace) and take its data from "
+    'bn_theory.losses.resident.Resident; engine="numpy" runs it as it is'
+)
+
+
+def _on_host(state):
+    array = next(iter(state.values()))
+    return isinstance(array, np.ndarray) or is_numpy_array(array) or not is_array_api_obj(array)

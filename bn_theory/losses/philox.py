@@ -14,11 +14,17 @@ Counter words (32 bits each) and key:
 A *stream* is one noise symbol, a start, a shuffle or a sampler, so that they never share bits. For signs, word
 ``step % 4`` holds 32 coordinates of one step: one draw makes 128 signs, for 32 coordinates over 4 steps,
 so that no bit is wasted from ``d = 32`` on.
+
+Every function takes ``xp=``, an array-API namespace; the default is NumPy. The words, signs, uniform numbers and
+integers are the same bits in every namespace, normal numbers differ by the rounding of its logarithm and cosine.
+Replica numbers are then an array of that namespace, and the results are where it is; step numbers stay on the host.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from array_api_compat import is_numpy_namespace
+from array_api_compat import numpy as host
 
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -26,10 +32,14 @@ ROUNDS = 10
 # Streams by what they are for, 16 bits in all: noise counts up from 0, the others from where they are named.
 START_STREAM = 0x8000  # random starts, one stream per group
 SHUFFLE_STREAM = 0xC000  # the shuffle before data are cut into parts
-_MASK = np.uint64(0xFFFFFFFF)
 
 
-def philox(c0, c1, c2, c3, key0, key1):
+def _word(xp):
+    """How a scalar is written beside ``uint64`` arrays: NumPy 1 would make floats of them and a Python ``int``."""
+    return np.uint64 if is_numpy_namespace(xp) else int
+
+
+def philox(c0, c1, c2, c3, key0, key1, xp=host):
     """The four output words of Philox4x32-10 for broadcastable integer counters and one key.
 
     Returns:
@@ -38,18 +48,15 @@ def philox(c0, c1, c2, c3, key0, key1):
     >>> [hex(int(word)) for word in philox(0, 0, 0, 0, 0, 0)]
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
-    c0, c1, c2, c3 = np.broadcast_arrays(*(np.asarray(c, dtype=np.uint64) for c in (c0, c1, c2, c3)))
+    word = _word(xp)
+    mask, half, m0, m1 = word(0xFFFFFFFF), word(32), word(MULTIPLIERS[0]), word(MULTIPLIERS[1])
+    c0, c1, c2, c3 = xp.broadcast_arrays(*(xp.asarray(c, dtype=xp.uint64) for c in (c0, c1, c2, c3)))
     for r in range(ROUNDS):
-        k0 = np.uint64((key0 + r * WEYL[0]) & 0xFFFFFFFF)
-        k1 = np.uint64((key1 + r * WEYL[1]) & 0xFFFFFFFF)
-        p0 = c0 * np.uint64(MULTIPLIERS[0])
-        p1 = c2 * np.uint64(MULTIPLIERS[1])
-        c0, c1, c2, c3 = (
-            (p1 >> np.uint64(32)) ^ c1 ^ k0,
-            p1 & _MASK,
-            (p0 >> np.uint64(32)) ^ c3 ^ k1,
-            p0 & _MASK,
-        )
+        k0 = word((key0 + r * WEYL[0]) & 0xFFFFFFFF)
+        k1 = word((key1 + r * WEYL[1]) & 0xFFFFFFFF)
+        p0 = c0 * m0
+        p1 = c2 * m1
+        c0, c1, c2, c3 = (p1 >> half) ^ c1 ^ k0, p1 & mask, (p0 >> half) ^ c3 ^ k1, p0 & mask
     return c0, c1, c2, c3
 
 
@@ -58,19 +65,17 @@ def seed_words(seed: int) -> tuple[int, int]:
     return seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF
 
 
-def _counter(number, stream):
-    """(c1, c3) for step-like numbers below 2**48 and a stream."""
-    number = np.asarray(number, dtype=np.int64)
-    return number & 0xFFFFFFFF, (stream << 16) | (number >> 32)
+def _draw(seed, replicas, numbers, blocks, stream, xp):
+    """The four words for every (number below 2**48, replica, block), each ``(numbers, replicas, blocks)``."""
+    replicas = xp.asarray(replicas)
+    device = getattr(replicas, "device", None)
+    number = xp.asarray(np.asarray(numbers, dtype=np.int64), device=device)[:, None, None]
+    block = xp.arange(blocks, device=device)
+    c1, c3 = number & 0xFFFFFFFF, (stream << 16) | (number >> 32)
+    return philox(block, c1, replicas[:, None], c3, *seed_words(seed), xp=xp)
 
 
-def _draw(seed, replicas, numbers, blocks, stream):
-    """The four words for every (number, replica, block), each of shape ``(numbers, replicas, blocks)``."""
-    c1, c3 = _counter(np.asarray(numbers)[:, None, None], stream)
-    return philox(np.arange(blocks), c1, np.asarray(replicas)[:, None], c3, *seed_words(seed))
-
-
-def signs(seed: int, replicas, steps, d: int, stream: int = 0) -> np.ndarray:
+def signs(seed: int, replicas, steps, d: int, stream: int = 0, xp=host):
     """Fair signs -1.0 or +1.0, shape ``(len(replicas), d)`` for one step, ``(len(steps), ...)`` for several.
 
     >>> signs(0, [0], 0, 4).tolist()
@@ -78,38 +83,45 @@ def signs(seed: int, replicas, steps, d: int, stream: int = 0) -> np.ndarray:
     """
     many = np.atleast_1d(steps)
     quads, where = np.unique(many // 4, return_inverse=True)
-    words = np.stack(_draw(seed, replicas, quads, (d + 31) // 32, stream))[many % 4, where]
-    bits = (words[..., None] >> np.arange(32, dtype=np.uint64)) & np.uint64(1)
-    found = 1.0 - 2.0 * bits.reshape(len(many), len(replicas), -1)[..., :d].astype(np.float64)
-    return found if np.ndim(steps) else found[0]
+    four = _draw(seed, replicas, quads, (d + 31) // 32, stream, xp)
+    device = getattr(four[0], "device", None)
+    words = xp.reshape(xp.stack(four), (4 * len(quads), *four[0].shape[1:]))
+    words = xp.take(words, xp.asarray(many % 4 * len(quads) + where, device=device), axis=0)
+    word = _word(xp)
+    bits = (words[..., None] >> xp.arange(32, dtype=xp.uint64, device=device)) & word(1)
+    bits = xp.reshape(bits, (*words.shape[:2], -1))[..., :d]
+    found = 1.0 - 2.0 * xp.astype(bits, xp.float64)
+    return found if np.ndim(steps) else found[0, ...]
 
 
-def uniform_pairs(seed: int, replicas, numbers, pairs: int, stream: int):
+def uniform_pairs(seed: int, replicas, numbers, pairs: int, stream: int, xp=host):
     """Two arrays of shape ``(len(numbers), len(replicas), pairs)``, uniform on (0, 1] and [0, 1) with 53 bits."""
-    r = _draw(seed, replicas, numbers, pairs, stream)
-    first = ((r[0] << np.uint64(21)) | (r[1] >> np.uint64(11))).astype(np.float64)
-    second = ((r[2] << np.uint64(21)) | (r[3] >> np.uint64(11))).astype(np.float64)
+    r = _draw(seed, replicas, numbers, pairs, stream, xp)
+    word = _word(xp)
+    first = xp.astype((r[0] << word(21)) | (r[1] >> word(11)), xp.float64)
+    second = xp.astype((r[2] << word(21)) | (r[3] >> word(11)), xp.float64)
     return (first + 1.0) * 2.0**-53, second * 2.0**-53
 
 
-def normals(seed: int, replicas, steps, d: int, stream: int = 0) -> np.ndarray:
+def normals(seed: int, replicas, steps, d: int, stream: int = 0, xp=host):
     """Standard normal numbers by Box and Muller; shapes as for :func:`signs`."""
-    u, v = uniform_pairs(seed, replicas, np.atleast_1d(steps), (d + 1) // 2, stream)
-    radius = np.sqrt(-2.0 * np.log(u))
+    u, v = uniform_pairs(seed, replicas, np.atleast_1d(steps), (d + 1) // 2, stream, xp)
+    radius = xp.sqrt(-2.0 * xp.log(u))
     angle = 2.0 * np.pi * v
-    both = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
-    found = both.reshape(*both.shape[:2], -1)[..., :d]
-    return found if np.ndim(steps) else found[0]
+    both = xp.stack([radius * xp.cos(angle), radius * xp.sin(angle)], axis=-1)
+    found = xp.reshape(both, (*both.shape[:2], -1))[..., :d]
+    return found if np.ndim(steps) else found[0, ...]
 
 
-def integers(seed: int, replicas, steps, n: int, stream: int = 0) -> np.ndarray:
+def integers(seed: int, replicas, steps, n: int, stream: int = 0, xp=host):
     """Uniform integers ``0 .. n-1``, shape ``(len(replicas),)``, or with an axis of steps before it.
 
     Their bias is below ``n * 2**-53``.
     """
-    _, v = uniform_pairs(seed, replicas, np.atleast_1d(steps), 1, stream)
-    found = np.minimum((v[..., 0] * n).astype(np.int64), n - 1)
-    return found if np.ndim(steps) else found[0]
+    _, v = uniform_pairs(seed, replicas, np.atleast_1d(steps), 1, stream, xp)
+    found = xp.astype(v[..., 0] * n, xp.int64)
+    found = xp.where(found < n, found, found - 1)  # rounding may reach n
+    return found if np.ndim(steps) else found[0, ...]
 
 
 def unit_starts(seed: int, replicas, d: int, stream: int) -> np.ndarray:

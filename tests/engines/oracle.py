@@ -1,0 +1,162 @@
+"""The law written as a plain loop, and how far rounding may carry an engine away from it.
+
+Running error analysis bounds one step, and the product of the steps' Jacobians carries every step's rounding to the end.
+"""
+
+import numpy as np
+
+import bn_theory as bn
+
+EPS = np.finfo(float).eps
+SEED, REPLICAS = 2**32 + 3, (0, 5)
+
+
+def names(loss):
+    return (*loss.groups, *loss.parameters)
+
+
+def rates(method, name, first, last):
+    """Rates as ``(steps, cases or 1, 1)``."""
+    return np.moveaxis(method.schedule(name).values(first, last), 0, 1)[..., None]
+
+
+def draws(loss, method, first, last):
+    """The samples of some steps, ``{name: (steps, 1, replicas, d)}``."""
+    if not method.sampled:
+        return None
+    each = [loss.draw(SEED, np.array(REPLICAS), t) for t in range(first, last)]
+    return {n: np.stack([e[n] for e in each])[:, None] for n in loss.noises}
+
+
+def step(loss, method, state, sample, eta):
+    """One update of plain arrays; leading axes of any shape."""
+    _, full, sampled = loss.evaluate(state, sample)
+    gradient = sampled if method.sampled else full
+    new = {p: state[p] - eta[p] * gradient[p] for p in loss.parameters}
+    for g in loss.groups:
+        new[g] = state[g] - eta[g][..., None] * gradient[g]
+        if method.projected and g in loss.scale_invariant_groups:
+            old2, new2 = np.sum(state[g] ** 2, -1), np.sum(new[g] ** 2, -1)
+            new[g] = new[g] * np.sqrt(old2 / new2)[..., None]
+    return new
+
+
+def trajectory(loss, method, start, steps):
+    """All states ``(steps + 1, cases, replicas, ...)`` of the oracle."""
+    states = [start]
+    samples = draws(loss, method, 0, steps)
+    for t in range(steps):
+        sample = None if samples is None else {n: z[t] for n, z in samples.items()}
+        eta = {n: rates(method, n, t, t + 1)[0] for n in names(loss)}
+        states.append(step(loss, method, states[-1], sample, eta))
+    return {n: np.stack([s[n] for s in states]) for n in names(loss)}
+
+
+def one_step_bounds(loss, method, states, samples, eta, rounding):
+    """How far two evaluations of every step may lie apart, ``{name: (steps, cases, replicas, ...)}``."""
+    if samples is not None:  # two libraries' normal numbers: see test_noise_bits
+        samples = {
+            n: rounding.number(z, 5 * EPS * np.abs(z) if n_is_normal(loss, n) else 0.0) for n, z in samples.items()
+        }
+    value, full, sampled = rounding.gradient(loss, states, samples)
+    gradient = sampled if method.sampled else full
+    bounds = {}
+    for n in names(loss):
+        rate = eta[n] if n in loss.parameters else eta[n][..., None]
+        new = rounding.number(states[n]) - rounding.number(rate) * gradient[n]
+        if method.projected and n in loss.scale_invariant_groups:
+            old = rounding.number(states[n])
+            new = new * ((old * old).sum() * (new * new).sum() ** -1).wide() ** 0.5
+        bounds[n] = new.error
+    return value, full, bounds
+
+
+def n_is_normal(loss, name):
+    return type(loss.symbols[name]).__name__ == "GaussianNoise"
+
+
+def flat(loss, states):
+    """The state as one vector, a last axis."""
+    pieces = [states[g] for g in loss.groups] + [states[p][..., None] for p in loss.parameters]
+    return np.concatenate([np.broadcast_to(x, (*pieces[0].shape[:-1], x.shape[-1])) for x in pieces], axis=-1)
+
+
+def unflat(loss, x):
+    states, at = {}, 0
+    for g in loss.groups:
+        states[g] = x[..., at : at + loss.dimensions[g]]
+        at += loss.dimensions[g]
+    return states | {p: x[..., at + i] for i, p in enumerate(loss.parameters)}
+
+
+def jacobians(loss, method, states, samples, eta):
+    """d(next state)/d(state) of every step by central differences, error about eps**(2/3)."""
+    x = flat(loss, states)
+    h = EPS ** (1 / 3)
+    columns = []
+    for i in range(x.shape[-1]):
+        shift = np.zeros(x.shape[-1])
+        shift[i] = h
+        high, low = (flat(loss, step(loss, method, unflat(loss, x + s * shift), samples, eta)) for s in (1, -1))
+        columns.append((high - low) / (2 * h))
+    return np.stack(columns, axis=-1)
+
+
+def propagated(jacobian, local):
+    """Bounds on the distance after every step: sum over s of ``|J_t .. J_{s+1}| e_s`` (Frobenius norms).
+
+    One percent on top covers the differences' error and what is second order in the distances.
+    """
+    steps, n = jacobian.shape[0], jacobian.shape[-1]
+    products = np.empty((0, *jacobian.shape[1:]))
+    bounds = [np.zeros(jacobian.shape[1:-2])]
+    for t in range(steps):
+        products = np.concatenate([jacobian[t] @ products, np.broadcast_to(np.eye(n), (1, *jacobian.shape[1:]))])
+        # the identity for the newest error: its norm is 1
+        sizes = np.linalg.norm(products, axis=(-2, -1))
+        sizes[-1] = 1.0
+        bounds.append(1.01 * np.einsum("s...,s...->...", sizes, local[: t + 1]))
+    return np.stack(bounds)
+
+
+def run(loss, method, start, engine, steps, record="all"):
+    return bn.run(loss, method, start, steps=steps, replicas=REPLICAS, seed=SEED, engine=engine, record=record)
+
+
+def by_case(loss, array, cases):
+    """A variable of the data set with its case axis put back where it has none: ``(cases, replicas, ...)``."""
+    return np.asarray(array) if cases else np.asarray(array)[None]
+
+
+def bounded(loss, method, start, steps, rounding, unit=EPS):
+    """The oracle's states and how far an engine of a unit roundoff may be from each of them.
+
+    Returns:
+        ``(states, value, slope, bound)``: states ``{name: (steps + 1, cases, replicas, ...)}``, the full loss with its
+        error and the length of its gradient at every step but the last, the bounds ``(steps + 1, cases, replicas)``.
+    """
+    states = trajectory(loss, method, start, steps)
+    before = {n: x[:-1] for n, x in states.items()}
+    samples = draws(loss, method, 0, steps)
+    eta = {n: rates(method, n, 0, steps) for n in names(loss)}
+    value, full, local = one_step_bounds(loss, method, before, samples, eta, rounding)
+    # every error of the analysis is a multiple of float64's unit
+    local = np.linalg.norm(flat(loss, local), axis=-1) * (unit / EPS)
+    slope = np.linalg.norm(flat(loss, {n: full[n].value for n in names(loss)}), axis=-1)
+    return states, value, slope, propagated(jacobians(loss, method, before, samples, eta), local)
+
+
+def check(loss, result, states, value, slope, bound, unit=EPS):
+    """Final states, norms and losses of a run with every step recorded lie within the bound."""
+    final = {n: by_case(loss, result[f"final_{n}"], loss.cases) for n in names(loss)}
+    distance = np.linalg.norm(flat(loss, final) - flat(loss, states)[-1], axis=-1)
+    assert np.all(distance <= bound[-1])
+    for i, g in enumerate(loss.groups):
+        norm2 = result.norm2.isel(group=i) if len(loss.groups) > 1 else result.norm2
+        norm2 = np.moveaxis(by_case(loss, norm2, loss.cases), -1, 0)
+        exact = np.sum(states[g] ** 2, axis=-1)
+        limit = 2 * np.sqrt(exact) * bound + bound**2 + (loss.dimensions[g] + 2) * unit * exact
+        assert np.all(np.abs(norm2 - exact) <= limit)
+    losses = np.moveaxis(by_case(loss, result.loss, loss.cases), -1, 0)[:-1]
+    limit = 1.01 * slope * bound[:-1] + value.error * (unit / EPS)
+    assert np.all(np.abs(losses - value.value) <= limit)
