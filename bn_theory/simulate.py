@@ -314,13 +314,19 @@ def _rates_at(schedule, records):
 def _attributes(problem, engine):
     return provenance() | {
         "loss": problem.loss.name,
-        "expression": str(getattr(problem.loss, "expression", "array functions")),
+        "expression": _text(getattr(problem.loss, "expression", "array functions")),
         "method": problem.method.name,
         "seed": problem.seed if problem.seed < 2**63 else str(problem.seed),  # netCDF has no larger integers
         "engine": engine,
         "steps": int(problem.records[-1]),
         "dtype": problem.dtype,
     }
+
+
+@lru_cache(maxsize=256)
+def _text(expression):
+    """An expression as text: sympy takes longer over it than a short run does."""
+    return str(expression)
 
 
 @lru_cache(maxsize=1)

@@ -6,7 +6,8 @@ import argparse
 import difflib
 import math
 
-from bn_theory.engines import ENGINES
+from bn_theory.bench.names import REFERENCES, WORKLOADS
+from bn_theory.engines import ENGINES, VARIANTS
 from bn_theory.theorems.statement import PROFILES
 
 FAMILIES = ("rayleigh", "power_law_rayleigh", "bilinear", "least_squares_bn")
@@ -68,6 +69,17 @@ def _whole_float(text):
     return int(number) if math.isfinite(number) and number.is_integer() else None
 
 
+def positive(text: str) -> float:
+    """An argparse type: a finite number above zero."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
 SEED = whole(0, 2**64)
 
 
@@ -84,7 +96,7 @@ def parse(arguments=None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
-    for add in (_list, _verify, _fit, _calibrate, _prove):
+    for add in (_list, _verify, _fit, _calibrate, _prove, _bench):
         add(commands)
     options = parser.parse_args(arguments)
     if options.command == "fit":
@@ -205,3 +217,36 @@ def _prove(commands):
     parser = _command(commands, "prove", "prove", "Build a statement's proof, checking every step, and print it.")
     parser.add_argument("slug", metavar="SLUG", help="see bn-theory list")
     parser.add_argument("--latex", action="store_true", help="as LaTeX (for a document that loads amsmath)")
+
+
+def _bench(commands):
+    parser = _command(
+        commands,
+        "bench",
+        "bench",
+        "Measure the engines against each other, outside references and the machine's limit.",
+    )
+    names = (*ENGINES, *REFERENCES)
+    parser.add_argument(
+        "--engines",
+        nargs="+",
+        type=one_of("engine or reference", (*names, *VARIANTS)),
+        default=names,
+        metavar="NAME",
+        help=f"default: all that can run here of {', '.join(names)}; also {', '.join(VARIANTS)}",
+    )
+    parser.add_argument(
+        "--workloads",
+        nargs="+",
+        type=one_of("workload", WORKLOADS),
+        default=WORKLOADS,
+        metavar="NAME",
+        help=f"default: all of {', '.join(WORKLOADS)}",
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="1, 64 and 10000 replicas, more repeats, growth of the references too"
+    )
+    parser.add_argument(
+        "--scale", type=positive, default=1.0, metavar="F", help="factor on the time of every call (default: 1)"
+    )
+    parser.add_argument("--json", metavar="PATH", help="also write all figures there, whole or not at all")

@@ -23,7 +23,7 @@ from bn_theory.errors import LoweringError
 from bn_theory.losses import philox
 from bn_theory.losses.philox import seed_words
 
-_TABLE = 2**21  # learning rates held at once (16 MiB), so that memory does not grow with the steps
+_TABLE = 2**17  # learning rates held at once (1 MiB), so that memory does not grow with the steps
 _WORK = 2**26  # coordinate-steps between two calls of the progress bar, about a tenth of a second
 
 

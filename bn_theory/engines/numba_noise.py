@@ -20,8 +20,9 @@ _21, _11 = np.uint64(21), np.uint64(11)
 @njit(nogil=True, cache=True, inline="always")
 def _philox(c0, c1, c2, c3, k0, k1):
     for _ in range(ROUNDS):
-        p0 = c0 * _M0
-        p1 = c2 * _M1
+        # The masks cost nothing: they tell the compiler that a multiplication of 32 by 32 bits is enough.
+        p0 = (c0 & _LOW) * _M0
+        p1 = (c2 & _LOW) * _M1
         c0 = (p1 >> _32) ^ c1 ^ k0
         c1 = p1 & _LOW
         c2 = (p0 >> _32) ^ c3 ^ k1

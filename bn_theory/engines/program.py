@@ -11,7 +11,7 @@ depend on the coordinate is taken out of the gradients, and what occurs twice is
 
 Names: ``x_G`` one coordinate of the weights, ``d_N`` data, ``p_P`` a parameter and ``was_P`` its value before the
 step, ``z_N`` the noise of this step and ``y_N`` of the next, ``S_k`` a sum, ``norm2_G`` a squared norm, ``h_k`` what
-was taken out of a gradient, ``c_k`` what was common, ``full_P`` and ``step_P`` a parameter's gradients.
+was taken out of a gradient, ``c_k`` and ``r_k`` what was common, ``full_P`` and ``step_P`` a parameter's gradients.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from functools import lru_cache
 
 import sympy
 
+from bn_theory.engines.printers import cheap_power
 from bn_theory.losses.language import Data, Parameter, RademacherNoise, Weights
 
 Assignments = tuple[tuple[str, sympy.Expr], ...]
@@ -135,7 +136,7 @@ def lower(loss, sampled: bool, projected: bool) -> Program:
     d = loss.derivatives
     tables = (d.sums, d.coefficients, d.full, d.sample, d.parameter_full, d.parameter_sample)
     return _lower(
-        str(loss.expression),
+        loss.expression,
         d.value,
         tuple(tuple(table.items()) for table in tables),
         tuple(loss.symbols.items()),
@@ -208,9 +209,10 @@ def _lower(expression, value, tables, symbols, axes_of_names, invariant, sampled
         read = tuple(n for n in data if n in members and f"d_{n}" in inside)
         axes.append(Axis(own, read, gradients, common, terms))
         used |= inside
+    reciprocals, at_step = _reciprocals(at_step)
     drawn = [Noise(n, stream, isinstance(symbols[n], RademacherNoise), axis_of[n]) for stream, n in enumerate(noises)]
     return Program(
-        expression,
+        str(expression),
         sampled,
         projected,
         tuple(groups),
@@ -219,7 +221,7 @@ def _lower(expression, value, tables, symbols, axes_of_names, invariant, sampled
         tuple(n for n in data if n not in axis_of and f"d_{n}" in used),
         tuple(drawn) if sampled else (),
         tuple(axes),
-        sum(_shared(at_step, "c"), ()),
+        (*reciprocals, *sum(_shared(at_step, "c"), ())),
         tuple(steps),
     )
 
@@ -267,6 +269,30 @@ def _taken_out(slope, coordinate, scalar, outside, x):
     used = [x, *sorted((result.free_symbols & coordinate) - {x}, key=str)]
     # Horner's scheme turns a sum of products into fused multiply-adds; it needs a polynomial.
     return sympy.horner(result, wrt=used) if result.is_polynomial(*used) and result.has(x) else result
+
+
+def _reciprocals(at_step):
+    """One division (and root) per base: its other negative powers are products of that one.
+
+    Returns:
+        the assignments of ``r_k``, and ``at_step`` in them.
+    """
+    powers: dict[sympy.Expr, set] = {}
+    for e in at_step.values():
+        for power in e.atoms(sympy.Pow):
+            if cheap_power(power.exp) and power.exp < 0 and not power.base.is_number:
+                powers.setdefault(power.base, set()).add(power.exp)
+    found, replaced = [], {}
+    for base in sorted(powers, key=sympy.default_sort_key):
+        unit = sympy.Rational(-1, max(q.q for q in powers[base]))
+        if len(powers[base]) == 1 and unit in powers[base]:
+            continue
+        # Products of squares: short chains of multiplications, which nothing else in a step can hide.
+        name = f"r_{len(found) // 2}"
+        one, square = _symbol(name), _symbol(f"{name}_2")
+        found += [(one.name, base**unit), (square.name, one**2)]
+        replaced |= {base**q: square ** (q / unit // 2) * one ** (q / unit % 2) for q in powers[base]}
+    return tuple(found), {name: e.xreplace(replaced) for name, e in at_step.items()}
 
 
 def _shared(named, prefix):

@@ -4,7 +4,7 @@ import ctypes
 import shutil
 import subprocess
 import tempfile
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ FLAGS = ("-std=c++17", "-O1", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror",
          "-Wno-unused-function", "-Wno-unused-parameter", "-Wno-maybe-uninitialized", "-ffp-contract=off")  # fmt: skip
 
 
-@lru_cache(maxsize=None)
+@cache
 def compiled(kernel):
     """The launcher of a kernel."""
     names = ", ".join(name for _, name in kernel.parameters)
