@@ -112,7 +112,10 @@ class DeviceMemoryError(DeviceError):
 
 
 class RoundingFloorError(BnTheoryError):
-    """Single precision cannot resolve the steps of a run; the message names the floor, ``dataset`` keeps the records."""
+    """Single precision cannot resolve the steps of a run; the message names the floor.
+
+    ``dataset`` keeps the records, where the run was made before it was found.
+    """
 
     def __init__(self, message, *, dataset=None):
         super().__init__(message)

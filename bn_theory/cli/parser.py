@@ -111,9 +111,13 @@ def _command(commands, name, module, text):
 
 
 def _engine(parser):
-    names = ("auto", *ENGINES)
+    names = ("auto", *ENGINES, *VARIANTS)
     parser.add_argument(
-        "--engine", type=one_of("engine", names), default="auto", metavar="|".join(names), help="default: auto"
+        "--engine",
+        type=one_of("engine", names),
+        default="auto",
+        metavar="|".join(("auto", *ENGINES)),
+        help="default: auto (a GPU where there is one); cupy-thread and cupy-block choose its kernel",
     )
 
 

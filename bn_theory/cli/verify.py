@@ -7,6 +7,7 @@ import time
 from bn_theory.cli import extras
 from bn_theory.cli.output import progress, show
 from bn_theory.cli.parser import version
+from bn_theory.engines import require
 from bn_theory.errors import BnTheoryError, MissingExtraError
 from bn_theory.report import tables
 from bn_theory.report.files import writable_target, write_whole
@@ -23,10 +24,12 @@ def run(options) -> int:
 
     Raises:
         UnknownNameError: a name that is neither a slug nor a paper.
+        DeviceError: the engine needs a GPU and there is none.
         MissingExtraError: a statement asked for by its slug needs an extra that is not installed.
         InvalidInputError: the JSON file cannot be written (found before the run where that can be known).
     """
     slugs = registry.select(options.names)
+    require(options.engine)
     target = None if options.json is None else writable_target(options.json)
     statements = [registry.statement(slug) for slug in slugs]
     for statement in statements:

@@ -2,8 +2,8 @@
 
 Two kernels, chosen by the number of coordinates:
 
-    ``thread``  one thread per replica, its weights in registers (or local memory); neighbouring threads are neighbouring
-                replicas, so that every global access is coalesced
+    ``thread``  one thread per replica, its weights in registers (or local memory); neighbouring threads are
+                neighbouring replicas, so that every global access is coalesced
     ``block``   one block per replica, every thread holding a slice of the coordinates; sums by warp shuffles and one
                 exchange through shared memory, in an order that never changes, so that results do not either
 
@@ -316,9 +316,8 @@ class _ThreadKernel(_CudaWriter):
         for n in self.program.noises:
             if n.signs:
                 blocks = f"(SIZE_{n.axis} + 31) / 32"
-                self.put(
-                    f"unsigned quad_{n.name}[{blocks}][4], present_{n.name}[{blocks}] = {{}}, coming_{n.name}[{blocks}] = {{}};"
-                )
+                self.put(f"unsigned quad_{n.name}[{blocks}][4];")
+                self.put(f"unsigned present_{n.name}[{blocks}] = {{}}, coming_{n.name}[{blocks}] = {{}};")
             else:
                 self.put(f"real z_{n.name}_row[SIZE_{n.axis} + 1] = {{}}, y_{n.name}_row[SIZE_{n.axis} + 1] = {{}};")
 
@@ -347,10 +346,8 @@ class _ThreadKernel(_CudaWriter):
                 self.end()
             else:
                 self.begin(f"for (int pair = 0; pair < (SIZE_{n.axis} + 1) / 2; ++pair)")
-                row = f"y_{n.name}_row"
-                self.put(
-                    f"normal_pair({step}, pair, replica, {n.stream}, key0, key1, {row} + 2 * pair, {row} + 2 * pair + 1);"
-                )
+                pair = f"y_{n.name}_row + 2 * pair"
+                self.put(f"normal_pair({step}, pair, replica, {n.stream}, key0, key1, {pair}, {pair} + 1);")
                 self.end()
 
     def turn(self):
@@ -472,10 +469,8 @@ class _BlockKernel(_CudaWriter):
                     self.end()
             else:
                 self.begin(f"for (int pair = threadIdx.x; pair < (SIZE_{n.axis} + 1) / 2; pair += THREADS)")
-                row = f"normals_{n.name}[({step}) & 1]"
-                self.put(
-                    f"normal_pair({step}, pair, replica, {n.stream}, key0, key1, {row} + 2 * pair, {row} + 2 * pair + 1);"
-                )
+                pair = f"normals_{n.name}[({step}) & 1] + 2 * pair"
+                self.put(f"normal_pair({step}, pair, replica, {n.stream}, key0, key1, {pair}, {pair} + 1);")
                 self.end()
         if self.program.noises:
             # What was drawn is read by other threads. What it replaced was read before the last exchange of sums.

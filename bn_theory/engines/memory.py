@@ -41,7 +41,7 @@ def tables(program: Program, problem: Problem) -> list[np.ndarray]:
 
 
 def trajectory(program: Program, problem: Problem, weights, slots, out) -> Trajectory:
-    """Records ``out`` of shape ``(units, records, fields)``, final weights ``(units, d)`` and slots ``(slots, units)``."""
+    """From records ``(units, records, fields)``, final weights ``(units, d)`` and slots ``(slots, units)``."""
     shape, groups = problem.shape, len(program.groups)
     out = out.reshape(*shape, *out.shape[1:])
     final = {g: np.ascontiguousarray(w).reshape(*shape, -1) for g, w in zip(program.groups, weights, strict=True)}

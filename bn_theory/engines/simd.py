@@ -1,7 +1,8 @@
 """Several numbers at once: a vector type for compiled loops, so that nothing is left to a compiler's guess.
 
-``Lanes`` holds ``WIDTH`` float64, ``Words`` as many uint64; both are LLVM vectors. Operators work lane by lane and take a scalar on either side. What is written here in one
-order is computed in that order: products and sums may be fused, never reordered.
+``Lanes`` holds ``WIDTH`` float64, ``Words`` as many uint64; both are LLVM vectors. Operators work lane by lane and take
+a scalar on either side. What is written in one order is computed in that order: products and sums may be fused, never
+reordered.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 A weight of size ``x`` takes a step only if the step is longer than half a unit in its last place, ``u x`` with
 ``u = 2^-24``. So a step ``s`` of a group of weights moves nothing when every ``|s_i| < u |w_i|``, and what is recorded
-of such a run is rounding: with ``|w_{t+1} - w_t| < u |w_t|`` the run has come to the *floor*. As ``|w_{t+1} - w_t| =
-eta |grad L(v)| / |w|`` for a scale-invariant group, the smallest gradient (at unit norm) that a learning rate resolves is
+of such a run is rounding: with ``|w_{t+1} - w_t| < u |w_t|`` the run has come to the *floor*. As
+``|w_{t+1} - w_t| = eta |grad L(v)| / |w|`` for a scale-invariant group, the smallest gradient (at unit norm) that a
+learning rate resolves is
 
     |grad L(v)| = u |w|^2 / eta.
 

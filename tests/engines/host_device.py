@@ -24,7 +24,8 @@ def compiled(kernel):
     fibered = "true" if kernel.kind == "block" else "false"
     launcher = (
         f'extern "C" void launch(long long blocks, unsigned threads, int backwards, {declared})\n'
-        f"{{\n    host::run_grid(blocks, threads, backwards != 0, [&] {{ bn_theory_advance({names}); }}, {fibered});\n}}\n"
+        f"{{\n    auto body = [&] {{ bn_theory_advance({names}); }};\n"
+        f"    host::run_grid(blocks, threads, backwards != 0, body, {fibered});\n}}\n"
     )
     folder = Path(tempfile.mkdtemp(prefix="bn_theory_kernel_"))
     try:

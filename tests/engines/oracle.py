@@ -1,6 +1,7 @@
 """The law written as a plain loop, and how far rounding may carry an engine away from it.
 
-Running error analysis bounds one step, and the product of the steps' Jacobians carries every step's rounding to the end.
+Running error analysis bounds one step, and the product of the steps' Jacobians carries every step's rounding to the
+end.
 """
 
 import numpy as np

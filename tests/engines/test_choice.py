@@ -7,6 +7,7 @@ import pytest
 
 import bn_theory as bn
 from bn_theory import engines
+from bn_theory.cli import main
 from bn_theory.engines import cupy_
 from bn_theory.errors import DeviceError, EngineWarning, InvalidInputError, RoundingFloorError, UnknownNameError
 
@@ -43,6 +44,13 @@ def test_auto_says_once_why_it_does_not_use_a_gpu_that_is_there(without_a_device
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         bn.run(zoo("rayleigh"), bn.GD(lr=0.1), steps=1)
+
+
+@pytest.mark.parametrize("command", [("verify",), ("fit", "--family", "rayleigh")])
+def test_the_command_line_says_so_before_any_work(without_a_device, capsys, command):
+    assert main([*command, "--engine", "cupy"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "cupy is not installed; pip install '.[cuda12]'" in err
 
 
 class Broken:
