@@ -102,4 +102,4 @@ def _say_once():
     from bn_theory.engines import cupy_
 
     if reason := cupy_.worth_saying():
-        warnings.warn(f"engine 'auto' uses the CPU: {reason}", EngineWarning, stacklevel=5)
+        warnings.warn(f"engine 'auto' uses the CPU: {reason}", EngineWarning, stacklevel=6)

@@ -158,4 +158,4 @@ class CupyDevice:
 @lru_cache(maxsize=256)
 def _function(cupy, text):
     """The compiled kernel; CuPy keeps its machine code on disk under a hash of the text."""
-    return cupy.RawModule(code=text, options=("--std=c++14",)).get_function("bn_theory_advance")
+    return cupy.RawModule(code=text, options=("--std=c++17",)).get_function("bn_theory_advance")

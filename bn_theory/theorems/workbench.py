@@ -8,6 +8,7 @@ import numpy as np
 import sympy
 
 import bn_theory as bn
+from bn_theory.engines import choose
 from bn_theory.losses.derivatives import apply
 
 EPS = float(np.finfo(float).eps)
@@ -28,6 +29,11 @@ def run(settings, loss, method, start=None, **options):
     """
     engine = "auto" if isinstance(loss, bn.ArrayLoss) else settings.engine
     return bn.run(loss, method, start, seed=settings.seed, engine=engine, progress=False, **options)
+
+
+def on_gpu(settings, loss) -> bool:
+    """Whether a run of the loss goes to a GPU."""
+    return choose(settings.engine, loss).name.startswith("cupy")
 
 
 @lru_cache(maxsize=1)

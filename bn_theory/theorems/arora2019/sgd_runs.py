@@ -143,19 +143,35 @@ def adiabatic_length(eta: float, alpha: float) -> tuple[int, str | None]:
     return steps, reason
 
 
+def wanted_replicas(eta: float, alpha: float, steps: int) -> int:
+    """As many replicas as what is asked of a configuration needs."""
+    wanted = plan(eta, alpha, steps).replicas
+    exponent_is_fitted = length(eta, alpha) == (steps, None)
+    return max(wanted, REPLICAS[steps]) if exponent_is_fitted else wanted
+
+
 @lru_cache(maxsize=64)
 def run(eta: float, alpha: float, steps: int, seed: int, engine: str):
-    """One configuration, with as many replicas as what is asked of it needs."""
-    wanted = plan(eta, alpha, steps).replicas
-    if length(eta, alpha) == (steps, None):  # an exponent will be fitted
-        wanted = max(wanted, REPLICAS[steps])
-    return workbench.run(
-        Settings(seed=seed, engine=engine),
-        loss(),
-        bn.SGD(eta, decay=alpha),
-        steps=steps,
-        replicas=wanted,
-    )
+    """One configuration with the replicas that it needs."""
+    settings, wanted = Settings(seed=seed, engine=engine), wanted_replicas(eta, alpha, steps)
+    if not workbench.on_gpu(settings, loss()):
+        return workbench.run(settings, loss(), bn.SGD(eta, decay=alpha), steps=steps, replicas=wanted)
+    return _together(steps, seed, engine)[eta, alpha].isel(replica=slice(wanted))
+
+
+@lru_cache(maxsize=2)
+def _together(steps, seed, engine):
+    """``{(eta, alpha): run}`` of every configuration of a length in one launch, for a device that is idle with one.
+
+    A case of a batch is, bit for bit, that case alone, and so is a replica.
+    """
+    full = Settings(profile="full")
+    configurations = [(eta, alpha) for eta in workbench.rates(full) for alpha in alphas(full)]
+    replicas = max(wanted_replicas(*c, steps) for c in configurations)
+    eta, alpha = map(list, zip(*configurations, strict=True))
+    settings = Settings(seed=seed, engine=engine)
+    found = workbench.run(settings, loss(), bn.SGD(eta, decay=alpha), steps=steps, replicas=replicas)
+    return {c: found.isel(case=k, drop=True) for k, c in enumerate(configurations)}
 
 
 def bin_means(dataset, low: float):
