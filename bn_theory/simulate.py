@@ -11,7 +11,7 @@ import xarray as xr
 from bn_theory.dynamics.methods import Method
 from bn_theory.engines import choose
 from bn_theory.engines.problem import Problem, Trajectory
-from bn_theory.engines.single_precision import check_records, check_start
+from bn_theory.engines.single_precision import check_range, check_run, check_start
 from bn_theory.errors import DeviceError, DivergedError, InvalidInputError
 from bn_theory.losses import philox
 from bn_theory.losses.array_loss import ArrayLoss
@@ -79,9 +79,9 @@ def run(
 
     Raises:
         DivergedError: a replica left the finite numbers; the data set with every record is attached.
-        DeviceError: no GPU, or it failed; what was recorded before is attached. DeviceMemoryError: it is too small;
-            the message names the largest number of replicas that fits.
-        RoundingFloorError: the steps of a float32 run came to its rounding floor; the data set is attached.
+        DeviceError: no GPU, or it failed; for a loss in the language what was recorded before is attached.
+        DeviceMemoryError: it is too small; for a loss in the language the message names how many replicas fit.
+        RoundingFloorError: rounding swallowed a whole step of a float32 run; the data set is attached.
         InvalidInputError: an argument that cannot be used.
         UnknownNameError: an engine that does not exist.
 
@@ -111,6 +111,7 @@ def run(
     if isinstance(loss, ArrayLoss):
         loss.check(states, loss.draw(seed, replica_ids, 0) if method.sampled else None)
     if dtype == "float32":
+        check_range(loss, states, method)
         check_start(loss, method, states, seed, replica_ids)
     with progress_bar(progress, steps, f"{method.name}") as advance:
         problem = Problem(loss, method, states, replica_ids, seed, records, advance, dtype)
@@ -124,7 +125,7 @@ def run(
     if np.any(trajectory.diverged >= 0):
         _raise_diverged(trajectory, replica_ids, cases, dataset)
     if dtype == "float32":
-        check_records(problem, trajectory, dataset)
+        check_run(problem, trajectory, dataset)
     return dataset
 
 

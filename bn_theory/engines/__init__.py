@@ -89,7 +89,9 @@ def _candidates(loss, dtype):
     if separable and unavailable("cupy") is None:
         yield engine_named("cupy")
     if dtype != "float64":
-        reason = unavailable("cupy") or "its functions are bound to float64; give engine='cupy' by name to try"
+        reason = unavailable("cupy") or (
+            engine_named("cupy").refuses(loss) if separable else "array functions run in float64 only"
+        )
         raise InvalidInputError(f"dtype {dtype!r} runs on engine 'cupy' only: {reason}")
     if separable:
         _say_once()

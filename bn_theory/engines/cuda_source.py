@@ -18,14 +18,17 @@ from dataclasses import dataclass
 import sympy
 
 from bn_theory.engines.printers import CPrinter, text_of
-from bn_theory.engines.program import Program
+from bn_theory.engines.program import Program, one_division
 from bn_theory.engines.writer import Writer
+from bn_theory.errors import LoweringError
 from bn_theory.losses.philox import MULTIPLIERS, ROUNDS, WEYL
 
 THREAD, BLOCK = "thread", "block"
 FEW_COORDINATES = 64
 """The largest total number of coordinates that one thread holds: 128 of its 255 registers in float64."""
 WARP = 32
+SHARED_BYTES = 48 * 1024
+"""What every device gives a block without being asked for more."""
 REALS = {"float64": "double", "float32": "float"}
 
 
@@ -68,11 +71,16 @@ def kernel(
         threads: per block; ``None`` chooses.
 
     Raises:
-        LoweringError: a function that CUDA C++ does not have.
+        LoweringError: a function that CUDA C++ does not have, or more coordinates with signs than shared memory holds.
     """
     sizes = tuple(map(int, sizes))
     kind = kind or kernel_kind([n * len(axis.groups) for n, axis in zip(sizes, program.axes, strict=True)])
     writer = {THREAD: _ThreadKernel, BLOCK: _BlockKernel}[kind](program, sizes, REALS[dtype], threads)
+    if kind == BLOCK and writer.shared_bytes() > SHARED_BYTES:
+        raise LoweringError(
+            f"{max(sizes)} coordinates with noise of signs need {writer.shared_bytes()} bytes of a block's shared "
+            f"memory, which holds {SHARED_BYTES}; use engine='numba', or 'cupy-thread' for very many replicas"
+        )
     return Kernel(writer.source(), writer.parameters(), kind, writer.threads)
 
 
@@ -160,6 +168,7 @@ class _CudaWriter(Writer):
     def __init__(self, program, sizes, real, threads):
         super().__init__(program)
         self.sizes, self.real, self.level = sizes, real, 1
+        self.watches = real == "float"
         self.threads = threads or self.default_threads()
         self.axis_of = {g: i for i, axis in enumerate(program.axes) for g in axis.groups}
 
@@ -219,7 +228,7 @@ class _CudaWriter(Writer):
 
     def _type(self, name):
         """What is accumulated over the steps is kept in float64 whatever the weights are."""
-        over_steps = name in ("lowest", "summed", "diverged") or name.startswith("travelled_")
+        over_steps = name in ("lowest", "summed", "diverged", "swallowed") or name.startswith("travelled_")
         return "double" if over_steps else "real"
 
     def steps(self):
@@ -234,6 +243,20 @@ class _CudaWriter(Writer):
         return text_of(CPrinter(bits), expression, "cupy")
 
     coordinate = scalar
+
+    def watch(self, g):
+        """Count the entries that a step changes (``w_G`` still holds the old one)."""
+        self.put(f"{self.accumulator(f'changed_{g}')} += real(x_{g} != {self.weight(g)});")
+
+    def swallow(self):
+        """The first step of which nothing was left after rounding."""
+        square = "step2" if self.program.sampled else "full2"
+        lost = [f"(rate_{g} > 0 && {square}_{g} > 0 && changed_{g} == 0)" for g in self.program.groups]
+        lost += [f"(rate_{p} * {step} != 0 && p_{p} == was_{p})" for p, _, step in self.program.parameter_steps]
+        self.put(f"if (moving && swallowed < 0 && ({' || '.join(lost)})) swallowed = double(t);")
+
+    def once(self, assignments):
+        return one_division(assignments)
 
     def pick(self, a, b, chosen, other):
         return f"({a} <= {b} ? {chosen} : {other})"
@@ -367,11 +390,9 @@ class _ThreadKernel(_CudaWriter):
         return f"n_{name}"
 
     def body(self):
-        squares = [f"{kind}_{g}" for g in self.program.groups for kind in ("full2", "step2", "moved2")]
-        wanted = {"full2": True, "step2": self.program.sampled, "moved2": self.program.projected}
-        for name in squares:
-            if wanted[name.split("_", 1)[0]]:
-                self.put(f"real n_{name};")
+        for g in self.program.groups:
+            for kind in self.kinds():
+                self.put(f"real n_{kind}_{g};")
         super().body()
 
     def gather(self, squares, carried):
@@ -382,7 +403,8 @@ class _ThreadKernel(_CudaWriter):
         self.put(f"n_{name} += {self.coordinate(e)};")
 
     def over(self, number, axis, names, body):
-        self.put("#pragma unroll")
+        # Unrolled whole the weights stay in registers; beyond those, more text would only take longer to compile.
+        self.put("#pragma unroll" if self.sizes[number] <= FEW_COORDINATES else "#pragma unroll 4")
         self.begin(f"for (int i = 0; i < SIZE_{number}; ++i)")
         for g in axis.groups:
             self.put(f"real x_{g} = w_{g}[i];")
@@ -398,6 +420,9 @@ class _ThreadKernel(_CudaWriter):
                 self.put(f"const unsigned b{letter}_{n.name} = {when}_{n.name}[i / 32] << (31 - i % 32);")
             else:
                 self.let(f"{letter}_{n.name}", f"{letter}_{n.name}_row[i]")
+
+    def weight(self, g):
+        return f"w_{g}[i]"
 
     def write_weight(self, g):
         self.put(f"w_{g}[i] = x_{g};")
@@ -416,6 +441,15 @@ class _BlockKernel(_CudaWriter):
     def defines(self):
         return f"#define THREADS {self.threads}\n#define WARPS (THREADS / {WARP})\n"
 
+    def exchanged(self):
+        """How many sums the threads exchange at once."""
+        return len(self.kinds()) * len(self.program.groups) + len(self.program.carried)
+
+    def shared_bytes(self):
+        """Shared memory of a block."""
+        words = sum(32 * -(-self.sizes[n.axis] // 32) for n in self.program.noises if n.signs)
+        return words + 2 * self.exchanged() * (self.threads // WARP) * (8 if self.real == "double" else 4)
+
     def slices(self, axis):
         return f"((SIZE_{axis} + THREADS - 1) / THREADS)"
 
@@ -423,15 +457,15 @@ class _BlockKernel(_CudaWriter):
         program = self.program
         self.put("const long long unit = blockIdx.x;")
         self.unpack_scalars()
-        kinds = 1 + program.sampled + program.projected
-        self.put(f"__shared__ real exchange[2][{kinds * len(program.groups) + len(program.carried)}][WARPS];")
+        self.put(f"__shared__ real exchange[2][{self.exchanged()}][WARPS];")
         self.put("int side = 0;")
         for n in program.noises:
             if n.signs:
                 self.put(f"__shared__ unsigned words_{n.name}[8][(SIZE_{n.axis} + 31) / 32];")
             else:
-                self.put(f"__shared__ real normals_{n.name}[2][SIZE_{n.axis} + 1];")
-        if program.noises:
+                for letter in "zy":
+                    self.put(f"real {letter}_{n.name}_row[{self.slices(n.axis)}] = {{}};")
+        if any(n.signs for n in program.noises):
             self.put("int present = 0, coming = 0;")
         for g, i in self.axis_of.items():
             self.put(f"real w_{g}[{self.slices(i)}];")
@@ -455,33 +489,36 @@ class _BlockKernel(_CudaWriter):
 
     def draw(self, step, entering=False):
         signs = [n for n in self.program.noises if n.signs]
-        for n in self.program.noises:
-            if n.signs:
-                if not entering:
-                    self.begin(f"if (({step}) & 3) == 0")
-                # Two quads of steps: the present one and the next, by the number of the step modulo 8.
-                self.begin(f"for (int b = threadIdx.x; b < (SIZE_{n.axis} + 31) / 32; b += THREADS)")
-                self.put("unsigned r[4];")
-                self.put(f"draw(({step}) / 4, b, replica, {n.stream}, key0, key1, r);")
-                self.put(f"for (int q = 0; q < 4; ++q) words_{n.name}[int(({step}) & 4) + q][b] = r[q];")
+        for n in signs:
+            if not entering:
+                self.begin(f"if (({step}) & 3) == 0")
+            # Two quads of steps: the present one and the next, by the number of the step modulo 8.
+            self.begin(f"for (int b = threadIdx.x; b < (SIZE_{n.axis} + 31) / 32; b += THREADS)")
+            self.put("unsigned r[4];")
+            self.put(f"draw(({step}) / 4, b, replica, {n.stream}, key0, key1, r);")
+            self.put(f"for (int q = 0; q < 4; ++q) words_{n.name}[int(({step}) & 4) + q][b] = r[q];")
+            self.end()
+            if not entering:
                 self.end()
-                if not entering:
-                    self.end()
-            else:
-                self.begin(f"for (int pair = threadIdx.x; pair < (SIZE_{n.axis} + 1) / 2; pair += THREADS)")
-                pair = f"normals_{n.name}[({step}) & 1] + 2 * pair"
-                self.put(f"normal_pair({step}, pair, replica, {n.stream}, key0, key1, {pair}, {pair} + 1);")
-                self.end()
-        if self.program.noises:
+        if signs:
             # What was drawn is read by other threads. What it replaced was read before the last exchange of sums.
-            if entering or len(signs) < len(self.program.noises):
-                self.put("__syncthreads();")
-            else:
-                self.put(f"if ((({step}) & 3) == 0) __syncthreads();")
+            self.put("__syncthreads();" if entering else f"if ((({step}) & 3) == 0) __syncthreads();")
             self.put(f"coming = int(({step}) & 7);")
+        for n in self.program.noises:
+            if not n.signs:
+                # Both threads of a pair make it: cheaper than shared memory, which would end at a few thousand numbers.
+                self._slice(n.axis, "int")
+                self.put("real pair[2];")
+                self.put(f"normal_pair({step}, i / 2, replica, {n.stream}, key0, key1, pair, pair + 1);")
+                self.put(f"y_{n.name}_row[k] = i & 1 ? pair[1] : pair[0];")
+                self.end()
 
     def turn(self):
-        self.put("present = coming;")
+        if any(n.signs for n in self.program.noises):
+            self.put("present = coming;")
+        for n in self.program.noises:
+            if not n.signs:
+                self.put(f"for (int k = 0; k < {self.slices(n.axis)}; ++k) z_{n.name}_row[k] = y_{n.name}_row[k];")
 
     def fresh(self):
         return "real "
@@ -519,10 +556,13 @@ class _BlockKernel(_CudaWriter):
             if n.signs:
                 self.put(f"const unsigned b{letter}_{n.name} = words_{n.name}[{when}][i / 32] << (31 - i % 32);")
             else:
-                self.let(f"{letter}_{n.name}", f"normals_{n.name}[{when} & 1][i]")
+                self.let(f"{letter}_{n.name}", f"{letter}_{n.name}_row[k]")
         body()
         self.end()
         self.end()
+
+    def weight(self, g):
+        return f"w_{g}[k]"
 
     def write_weight(self, g):
         self.put(f"w_{g}[k] = x_{g};")

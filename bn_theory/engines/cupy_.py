@@ -104,7 +104,12 @@ class device_errors:
     def __exit__(self, kind, error, traceback):
         cuda = self.cupy.cuda
         if isinstance(error, cuda.memory.OutOfMemoryError):
-            raise DeviceMemoryError(f"the device's memory is full: {error}") from error
+            raise DeviceMemoryError(
+                f"the device's memory is full ({error}); run fewer replicas at once (their numbers can be run in "
+                "parts: replicas=range(a, b))"
+            ) from error
+        if isinstance(error, cuda.compiler.CompileException):
+            raise DeviceError(f"CUDA's compiler refused a kernel: {error}; run with engine='numba'") from error
         if isinstance(error, (cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError)):
             raise DeviceError(
                 f"the CUDA device failed ({error}); nothing on the host is lost. If it does not come back, restart "
@@ -147,12 +152,13 @@ class CupyDevice:
             return self.cupy.asnumpy(array)
 
     def launch(self, kernel, blocks, arguments):
-        """Queue a kernel on the current stream."""
+        """Run a kernel on the current stream and wait for it, so that its errors are its own."""
         values = [
             _KINDS[kind](a) if kind in _KINDS else a for (kind, _), a in zip(kernel.parameters, arguments, strict=True)
         ]
         with self.errors:
             _function(self.cupy, kernel.text)((blocks,), (kernel.threads,), tuple(values))
+            self.cupy.cuda.get_current_stream().synchronize()
 
 
 @lru_cache(maxsize=256)

@@ -16,7 +16,7 @@ def starts(program: Program, problem: Problem) -> tuple[list[np.ndarray], np.nda
     """
     units = problem.shape[0] * problem.shape[1]
     weights = [problem.start[g].reshape(units, -1) for g in program.groups]
-    first = {"lowest": np.inf, "diverged": -1.0} | {
+    first = {"lowest": np.inf, "diverged": -1.0, "swallowed": -1.0} | {
         f"p_{p}": problem.start[p].reshape(units) for p in program.parameters
     }
     slots = np.stack([np.broadcast_to(first.get(name, 0.0), (units,)) for name in program.slots])
@@ -46,7 +46,9 @@ def trajectory(program: Program, problem: Problem, weights, slots, out) -> Traje
     out = out.reshape(*shape, *out.shape[1:])
     final = {g: np.ascontiguousarray(w).reshape(*shape, -1) for g, w in zip(program.groups, weights, strict=True)}
     final |= {p: slots[program.slots.index(f"p_{p}")].reshape(shape).copy() for p in program.parameters}
-    diverged = slots[program.slots.index("diverged")].reshape(shape).astype(np.int64)
+    diverged, swallowed = (
+        slots[program.slots.index(name)].reshape(shape).astype(np.int64) for name in ("diverged", "swallowed")
+    )
     return Trajectory(
         *(out[..., i] for i in range(4)),
         out[..., 4 : 4 + groups],
@@ -54,6 +56,7 @@ def trajectory(program: Program, problem: Problem, weights, slots, out) -> Traje
         out[..., 4 + 2 * groups :],
         final,
         diverged,
+        swallowed=swallowed,
     )
 
 

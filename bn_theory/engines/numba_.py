@@ -48,7 +48,7 @@ class NumbaEngine:
         loss, method = problem.loss, problem.method
         program = lower(loss, method.sampled, method.projected)
         sizes = np.array([loss.dimensions[axis.groups[0]] for axis in program.axes])
-        layout = layout_for(sizes)
+        layout = layout_for([d * len(axis.groups) for d, axis in zip(sizes, program.axes, strict=True)])
         advance = _compiled(source(program, layout))
         memory = (Vectors if layout == ACROSS_REPLICAS else Rows)(program, problem)
         key = tuple(map(np.uint64, seed_words(problem.seed)))

@@ -53,7 +53,7 @@ _ARGUMENTS = (
 
 
 def layout_for(sizes) -> str:
-    """The layout for groups of these sizes."""
+    """The layout for axes of these sizes, times the groups on each."""
     return ACROSS_REPLICAS if sum(sizes) <= FEW_COORDINATES else ALONG_COORDINATES
 
 

@@ -60,6 +60,7 @@ class Trajectory:
         parameters: values, a last axis of parameters.
         final: ``{name: array}`` after the last step.
         diverged: first step whose result was not finite, or -1; shape ``(cases, replicas)``.
+        swallowed: first step that rounding swallowed whole, or -1, where single precision makes an engine look for it.
         notes: what an engine has to say about how it ran, ``{attribute: text}``.
     """
 
@@ -73,6 +74,7 @@ class Trajectory:
     final: dict[str, np.ndarray]
     diverged: np.ndarray
     notes: dict[str, str] = field(default_factory=dict)
+    swallowed: np.ndarray | None = None
 
     @classmethod
     def empty(cls, problem: Problem) -> Trajectory:

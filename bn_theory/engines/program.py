@@ -101,7 +101,15 @@ class Program:
     def slots(self) -> tuple[str, ...]:
         """The scalars of a replica that survive between two calls of a kernel."""
         travelled = (f"travelled_{g}" for g in self.groups)
-        return ("lowest", "summed", "diverged", *travelled, *(f"p_{p}" for p in self.parameters), *self.carried)
+        return (
+            "lowest",
+            "summed",
+            "diverged",
+            "swallowed",
+            *travelled,
+            *(f"p_{p}" for p in self.parameters),
+            *self.carried,
+        )
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -209,7 +217,6 @@ def _lower(expression, value, tables, symbols, axes_of_names, invariant, sampled
         read = tuple(n for n in data if n in members and f"d_{n}" in inside)
         axes.append(Axis(own, read, gradients, common, terms))
         used |= inside
-    reciprocals, at_step = _reciprocals(at_step)
     drawn = [Noise(n, stream, isinstance(symbols[n], RademacherNoise), axis_of[n]) for stream, n in enumerate(noises)]
     return Program(
         str(expression),
@@ -221,7 +228,7 @@ def _lower(expression, value, tables, symbols, axes_of_names, invariant, sampled
         tuple(n for n in data if n not in axis_of and f"d_{n}" in used),
         tuple(drawn) if sampled else (),
         tuple(axes),
-        (*reciprocals, *sum(_shared(at_step, "c"), ())),
+        sum(_shared(at_step, "c"), ()),
         tuple(steps),
     )
 
@@ -271,30 +278,6 @@ def _taken_out(slope, coordinate, scalar, outside, x):
     return sympy.horner(result, wrt=used) if result.is_polynomial(*used) and result.has(x) else result
 
 
-def _reciprocals(at_step):
-    """One division (and root) per base: its other negative powers are products of that one.
-
-    Returns:
-        the assignments of ``r_k``, and ``at_step`` in them.
-    """
-    powers: dict[sympy.Expr, set] = {}
-    for e in at_step.values():
-        for power in e.atoms(sympy.Pow):
-            if cheap_power(power.exp) and power.exp < 0 and not power.base.is_number:
-                powers.setdefault(power.base, set()).add(power.exp)
-    found, replaced = [], {}
-    for base in sorted(powers, key=sympy.default_sort_key):
-        unit = sympy.Rational(-1, max(q.q for q in powers[base]))
-        if len(powers[base]) == 1 and unit in powers[base]:
-            continue
-        # Products of squares: short chains of multiplications, which nothing else in a step can hide.
-        name = f"r_{len(found) // 2}"
-        one, square = _symbol(name), _symbol(f"{name}_2")
-        found += [(one.name, base**unit), (square.name, one**2)]
-        replaced |= {base**q: square ** (q / unit // 2) * one ** (q / unit % 2) for q in powers[base]}
-    return tuple(found), {name: e.xreplace(replaced) for name, e in at_step.items()}
-
-
 def _shared(named, prefix):
     """Common subexpressions of ``{name: expression}`` once, as assignments: ``(common, named)``."""
     common, reduced = sympy.cse(
@@ -310,3 +293,28 @@ def _shared(named, prefix):
         else:
             kept.append((s.name, e))
     return tuple(kept), tuple((name, e.xreplace(free)) for name, e in zip(named, reduced, strict=True))
+
+
+def one_division(assignments: Assignments) -> Assignments:
+    """The same with one division (and root) per base: its other negative powers are products of that one.
+
+    Fewer instructions where divisions are slow, as on a GPU; a longer chain of them where nothing else is to be done
+    meanwhile, as on a CPU with few coordinates.
+    """
+    assigned = {name for name, _ in assignments}
+    powers: dict[sympy.Expr, set] = {}
+    for _, e in assignments:
+        for power in e.atoms(sympy.Pow):
+            base = power.base
+            given = not base.is_number and not assigned & {s.name for s in base.free_symbols}
+            if given and cheap_power(power.exp) and power.exp < 0:
+                powers.setdefault(base, set()).add(power.exp)
+    found, replaced = [], {}
+    for base in sorted(powers, key=sympy.default_sort_key):
+        unit = sympy.Rational(-1, max(q.q for q in powers[base]))
+        if powers[base] == {unit}:
+            continue
+        one, square = (_symbol(f"r_{len(found) // 2}{end}") for end in ("", "_2"))
+        found += [(one.name, base**unit), (square.name, one**2)]
+        replaced |= {base**q: square ** (q / unit // 2) * one ** (q / unit % 2) for q in powers[base]}
+    return (*found, *((name, e.xreplace(replaced)) for name, e in assignments))

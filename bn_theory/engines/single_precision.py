@@ -1,75 +1,108 @@
-"""Where single precision ends: steps too short for it to see.
+"""Where single precision ends: steps that rounding swallows whole.
 
-A weight of size ``x`` takes a step only if the step is longer than half a unit in its last place, ``u x`` with
-``u = 2^-24``. So a step ``s`` of a group of weights moves nothing when every ``|s_i| < u |w_i|``, and what is recorded
-of such a run is rounding: with ``|w_{t+1} - w_t| < u |w_t|`` the run has come to the *floor*. As
-``|w_{t+1} - w_t| = eta |grad L(v)| / |w|`` for a scale-invariant group, the smallest gradient (at unit norm) that a
-learning rate resolves is
+An entry of size ``x`` takes a step ``s`` only if ``|s|`` is at least about half a unit in its last place, ``u |x|``
+with ``u = 2^-24``; a shorter one leaves it as it is. When no entry of a group of weights (or a parameter) changes
+although its gradient is not zero, rounding has swallowed the step whole: the run stands still, and what is recorded of
+it from there on is rounding. For a step spread over the entries like the weights themselves that floor is, with
+``|w_{t+1} - w_t| = eta |grad L(v)| / |w|`` for a scale-invariant group, at a gradient (at unit norm) of
 
     |grad L(v)| = u |w|^2 / eta.
 
-Derived in this package. Below it a request needs ``dtype="float64"``, whose floor is 2^29 times lower.
+Entries near 0 keep their relative precision, so that a run in its eigenbasis may follow the exact one far below.
+
+Derived in this package. Below the floor a request needs ``dtype="float64"``, whose floor is 2^29 times lower.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from bn_theory.errors import RoundingFloorError
+from bn_theory.errors import InvalidInputError, RoundingFloorError
 
 UNIT = 2.0**-24
 """Unit roundoff of float32."""
+_RANGE = np.finfo(np.float32)
+
+
+def check_range(loss, states, method) -> None:
+    """Refuse numbers whose squares float32 cannot hold.
+
+    Args:
+        states: ``{name: array}`` of the start.
+
+    Raises:
+        InvalidInputError: names what is out of range, and the range.
+    """
+    numbers = {f"data {n!r}": a for n, a in getattr(loss, "data", {}).items()}
+    numbers |= {f"the start of {n!r}": a for n, a in states.items()}
+    rates = {f"the learning rate of {n!r}": method.schedule(n).values(0, 1) for n in states}
+    for what, array in (numbers | rates).items():
+        largest = float(np.max(np.abs(array)))
+        if largest**2 > float(_RANGE.max) or (what in rates and 0 < largest < float(_RANGE.tiny)):
+            raise InvalidInputError(
+                f"{what} has an entry of size {largest:.3g}, whose square leaves the range of float32 "
+                f"({float(_RANGE.tiny):.3g} to {float(_RANGE.max):.3g}); use dtype='float64'"
+            )
+    for g in loss.groups:
+        norm2 = np.sum(np.square(states[g]), axis=-1)
+        if g in loss.scale_invariant_groups and np.any(norm2 < float(_RANGE.tiny)):
+            raise InvalidInputError(
+                f"the start of {g!r} has |{g}|^2 = {norm2.min():.3g}, below the range of float32 "
+                f"({float(_RANGE.tiny):.3g}); start nearer to norm 1, or use dtype='float64'"
+            )
 
 
 def check_start(loss, method, states, seed, replicas) -> None:
-    """Refuse a learning rate whose first step no replica of a case could take.
+    """Refuse a learning rate whose first step rounding would swallow whole in every replica of a case.
 
     Args:
-        states: ``{name: array}``, groups ``(cases, replicas, d)``.
+        states: ``{name: array}``, groups ``(cases, replicas, d)``, parameters ``(cases, replicas)``.
 
     Raises:
-        RoundingFloorError: names the group, the rate and the floor. (A gradient of exactly 0 is no rounding.)
+        RoundingFloorError: names the group or parameter, the rate and the floor.
     """
     sample = loss.draw(seed, replicas, 0) if method.sampled else None
     _, full, sampled = loss.evaluate(states, sample)
-    for g in loss.groups:
-        rate = method.schedule(g).values(0, 1)
-        gradient = np.linalg.norm((sampled if method.sampled else full)[g], axis=-1)
-        length = np.linalg.norm(states[g], axis=-1)
-        lost = (gradient > 0) & (rate * gradient < UNIT * length)
-        if np.any(np.all(lost, axis=-1)):
-            case = int(np.argmax(np.all(lost, axis=-1)))
-            eta = float(np.broadcast_to(rate, lost.shape)[case, 0])
+    for name, array in states.items():
+        weights = name in loss.groups
+        gradient = np.broadcast_to((sampled if method.sampled else full)[name], array.shape)
+        rate = method.schedule(name).values(0, 1)
+        rate = np.broadcast_to(rate[..., None] if weights else rate, array.shape)
+        stored = array.astype(np.float32)
+        entries = (-1,) if weights else ()
+        moved = np.any(stored - (rate * gradient).astype(np.float32) != stored, axis=entries)
+        lost = ~moved & np.any(gradient != 0, axis=entries)  # a gradient of exactly 0 is no rounding
+        cases = np.all(lost, axis=-1)
+        if np.any(cases):
+            case = int(np.argmax(cases))
+            step, length = (np.linalg.norm(x[case].ravel()) for x in (rate * gradient, array))
             raise RoundingFloorError(
-                f"float32 cannot resolve the first step of {g!r} at learning rate {eta:g}: its length "
-                f"{eta * gradient[case].max():.3g} is below the floor 2^-24 |{g}| = {UNIT * length[case].max():.3g}; "
+                f"float32 cannot resolve the first step of {name!r} at learning rate {rate[case].flat[0]:g}: with "
+                f"length {step:.3g} against 2^-24 |{name}| = {UNIT * length:.3g} it changes no entry; "
                 "use dtype='float64'"
             )
 
 
-def check_records(problem, trajectory, dataset) -> None:
-    """Refuse a run whose steps came to the floor between two of its records.
-
-    Judged by the root mean square of the steps between neighbouring records, which the loop accumulates.
+def check_run(problem, trajectory, dataset) -> None:
+    """Refuse a run in which rounding swallowed a whole step.
 
     Raises:
-        RoundingFloorError: names the group, the step and the floor; ``dataset`` is attached.
+        RoundingFloorError: names the step, the replica and the floor; ``dataset`` is attached.
     """
-    records = problem.records
-    if len(records) < 2:
+    if trajectory.swallowed is None or not np.any(trajectory.swallowed >= 0):
         return
-    count = np.diff(records)
+    swallowed = trajectory.swallowed
+    where = np.argwhere(swallowed >= 0)
+    case, replica = min(where, key=lambda place: swallowed[tuple(place)])
+    t = int(swallowed[case, replica])
+    floors = []
     for i, g in enumerate(problem.loss.groups):
-        square = np.diff(trajectory.sum_step2[..., i], axis=-1) / count
-        floor = (UNIT**2) * trajectory.norm2[..., :-1, i]
-        lost = (square > 0) & (square < floor)
-        if np.any(lost):
-            k = int(np.argmax(np.any(lost, axis=(0, 1))))
-            case, replica = (int(x) for x in np.argwhere(lost[..., k])[0])
-            raise RoundingFloorError(
-                f"float32 came to its rounding floor: from step {records[k]} on the steps of {g!r} have length "
-                f"{np.sqrt(square[case, replica, k]):.3g} and less, below 2^-24 |{g}| = "
-                f"{np.sqrt(floor[case, replica, k]):.3g}, and move nothing; use dtype='float64', or read the records "
-                "made before from the error's .dataset",
-                dataset=dataset,
-            )
+        rate = np.broadcast_to(problem.method.schedule(g).values(t, t + 1)[:, 0], problem.shape[0])[case]
+        floors.append(f"{UNIT * trajectory.norm2[case, replica, -1, i] / rate:.3g} for {g!r}")
+    raise RoundingFloorError(
+        f"float32 came to its rounding floor: step {t} of replica {int(problem.replicas[replica])} changed no entry of "
+        f"a group or parameter although its gradient is not 0 ({len(where)} of {swallowed.size} runs came there). The "
+        f"floor 2^-24 |w|^2/eta of the gradient norm is {', '.join(floors)}; use dtype='float64', or read the records "
+        "made before from the error's .dataset",
+        dataset=dataset,
+    )

@@ -24,6 +24,9 @@ class Writer:
     squares of the steps, ``awaited`` the step of the next record.
     """
 
+    watches = False
+    """Whether steps that rounding swallows whole are looked for (single precision)."""
+
     def __init__(self, program: Program):
         self.program = program
         self.lines: list[str] = []
@@ -67,6 +70,10 @@ class Writer:
         """``chosen`` where ``a <= b``, else ``other``."""
         raise NotImplementedError
 
+    def once(self, assignments):
+        """The assignments once a step, in the form that suits the processor."""
+        return assignments
+
     # --- to be said by a layout ---
 
     def draw(self, step, entering=False):
@@ -100,12 +107,14 @@ class Writer:
         self.otherwise()
         self.draw("first", entering=True)
         self.end()
-        for name in ("lowest", "summed", "diverged", *(f"travelled_{g}" for g in program.groups)):
-            self.declare(name, self.slot(name))
+        kept = [name for name in program.slots if name != "swallowed" or self.watches]
+        for name in kept:
+            if name not in program.carried and not name.startswith("p_"):
+                self.declare(name, self.slot(name))
         self.steps()
         self.step()
         self.end()
-        for name in program.slots:
+        for name in kept:
             self.keep(name, f"n_{name}" if name in program.carried else name)
 
     def sums_alone(self):
@@ -122,7 +131,7 @@ class Writer:
             self.let(name, f"n_{name}")
         for p in program.parameters:
             self.let(f"was_{p}", f"p_{p}")
-        for name, e in program.at_step:
+        for name, e in self.once(program.at_step):
             self.let(name, self.scalar(e))
         for target in program.targets:
             self.let(f"rate_{target}", self.rate(target))
@@ -131,7 +140,7 @@ class Writer:
         if program.noises:
             self.turn()
             self.draw("t + 1")
-        kinds = ("full2", *(["step2"] if program.sampled else []), *(["moved2"] if program.projected else []))
+        kinds = self.kinds()
         squares = tuple(f"{kind}_{g}" for g in program.groups for kind in kinds)
         together = () if program.projected else program.carried
         self.clear((*squares, *together))
@@ -144,6 +153,11 @@ class Writer:
         self.let("grad_norm2", self.scalar(program.grad_norm2))
         self.record()
         self.count()
+
+    def kinds(self):
+        """What is summed for every group beside the sums of the next step."""
+        optional = {"step2": self.program.sampled, "moved2": self.program.projected, "changed": self.watches}
+        return ("full2", *(kind for kind, wanted in optional.items() if wanted))
 
     def move(self, axis):
         """One coordinate: gradients, their squares, the step, and the sums of the next step."""
@@ -158,6 +172,8 @@ class Writer:
         for g in axis.groups:
             moved = _named("x", g) - _named("rate", g) * _named(letter, g)
             self.put(f"x_{g} = {self.coordinate(moved)}{self.semicolon}")
+            if self.watches:
+                self.watch(g)
             self.write_weight(g)
             if program.projected:
                 self.add(f"moved2_{g}", _named("x", g) ** 2)
@@ -197,6 +213,8 @@ class Writer:
         self.let("health", health)
         fresh = self.pick("diverged", "-0.5", "t", "diverged")
         self.put(f"diverged = {self.pick(self.magnitude('health'), LARGEST, 'diverged', fresh)}{self.semicolon}")
+        if self.watches:
+            self.swallow()
         self.begin("if moving")
         self.put(f"lowest = {self.pick('grad_norm2', 'lowest', 'grad_norm2', 'lowest')}{self.semicolon}")
         self.put(f"summed = summed + grad_norm2{self.semicolon}")

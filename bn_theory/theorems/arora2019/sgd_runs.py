@@ -166,7 +166,8 @@ def _together(steps, seed, engine):
     A case of a batch is, bit for bit, that case alone, and so is a replica.
     """
     full = Settings(profile="full")
-    configurations = [(eta, alpha) for eta in workbench.rates(full) for alpha in alphas(full)]
+    grid = [(eta, alpha) for eta in workbench.rates(full) for alpha in alphas(full)]
+    configurations = [c for c in grid if steps in (length(*c)[0], adiabatic_length(*c)[0])]
     replicas = max(wanted_replicas(*c, steps) for c in configurations)
     eta, alpha = map(list, zip(*configurations, strict=True))
     settings = Settings(seed=seed, engine=engine)
