@@ -166,6 +166,12 @@ class _NumbaWriter(Writer):
         """The text of a sum with one more term."""
         return self.vector(sympy.Add(sympy.Symbol(f"{prefix}_{name}", real=True), e, evaluate=False))
 
+    def turn(self):
+        self.put("present = coming")
+        for n in self.program.noises:
+            if not n.signs:
+                self.put(f"z_{n.name}_row, y_{n.name}_row = y_{n.name}_row, z_{n.name}_row")
+
     def record(self):
         self.begin("if t == awaited")
         for i, field in enumerate(self.program.fields):
@@ -244,12 +250,6 @@ class _AcrossReplicas(_NumbaWriter):
                 self.put(f"fill_normals(y_{n.name}_row[:, k], {step}, replica, {n.stream}, key0, key1)")
                 self.end()
         self.put(f"coming = ({step}) % 8")
-
-    def turn(self):
-        self.put("present = coming")
-        for n in self.program.noises:
-            if not n.signs:
-                self.put(f"z_{n.name}_row, y_{n.name}_row = y_{n.name}_row, z_{n.name}_row")
 
     def clear(self, names):
         for name in names:
@@ -355,12 +355,6 @@ class _AlongCoordinates(_NumbaWriter):
             else:
                 self.put(f"fill_normals(y_{n.name}_row, {step}, replica, {n.stream}, key0, key1)")
         self.put(f"coming = ({step}) % (8 * TILE)")
-
-    def turn(self):
-        self.put("present = coming")
-        for n in self.program.noises:
-            if not n.signs:
-                self.put(f"z_{n.name}_row, y_{n.name}_row = y_{n.name}_row, z_{n.name}_row")
 
     def clear(self, names):
         for name in names:
