@@ -154,9 +154,17 @@ def wanted_replicas(eta: float, alpha: float, steps: int) -> int:
 def run(eta: float, alpha: float, steps: int, seed: int, engine: str):
     """One configuration with the replicas that it needs."""
     settings, wanted = Settings(seed=seed, engine=engine), wanted_replicas(eta, alpha, steps)
-    if not workbench.on_gpu(settings, loss()):
+    if (eta, alpha) not in configurations(steps) or not workbench.on_gpu(settings, loss()):
         return workbench.run(settings, loss(), bn.SGD(eta, decay=alpha), steps=steps, replicas=wanted)
     return _together(steps, seed, engine)[eta, alpha].isel(replica=slice(wanted))
+
+
+@lru_cache(maxsize=8)
+def configurations(steps: int) -> tuple[tuple[float, float], ...]:
+    """The pairs (eta, alpha) of the full profile that some statement runs for so many steps."""
+    full = Settings(profile="full")
+    grid = [(eta, alpha) for eta in workbench.rates(full) for alpha in alphas(full)]
+    return tuple(c for c in grid if steps in (length(*c)[0], adiabatic_length(*c)[0]))
 
 
 @lru_cache(maxsize=2)
@@ -165,14 +173,12 @@ def _together(steps, seed, engine):
 
     A case of a batch is, bit for bit, that case alone, and so is a replica.
     """
-    full = Settings(profile="full")
-    grid = [(eta, alpha) for eta in workbench.rates(full) for alpha in alphas(full)]
-    configurations = [c for c in grid if steps in (length(*c)[0], adiabatic_length(*c)[0])]
-    replicas = max(wanted_replicas(*c, steps) for c in configurations)
-    eta, alpha = map(list, zip(*configurations, strict=True))
+    chosen = configurations(steps)
+    replicas = max(wanted_replicas(*c, steps) for c in chosen)
+    eta, alpha = map(list, zip(*chosen, strict=True))
     settings = Settings(seed=seed, engine=engine)
     found = workbench.run(settings, loss(), bn.SGD(eta, decay=alpha), steps=steps, replicas=replicas)
-    return {c: found.isel(case=k, drop=True) for k, c in enumerate(configurations)}
+    return {c: found.isel(case=k, drop=True) for k, c in enumerate(chosen)}
 
 
 def bin_means(dataset, low: float):
