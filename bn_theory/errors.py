@@ -108,7 +108,7 @@ class DeviceError(BnTheoryError, RuntimeError):
 
 
 class DeviceMemoryError(DeviceError):
-    """A run does not fit into the device's memory; the message names the largest size that does."""
+    """A run does not fit into the device's memory; the message names a size that does."""
 
 
 class RoundingFloorError(BnTheoryError):

@@ -92,7 +92,8 @@ def parse(arguments=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="bn-theory",
         description="Do the theorems about batch normalisation and scale invariance hold?",
-        epilog="Exit codes: 0 all supported, 1 something contradicted, 2 usage or bad input, 3 something inconclusive.",
+        epilog="Start with bn-theory verify; bn-theory list names the statements, COMMAND --help the options. "
+        "Exit codes: 0 all supported, 1 something contradicted, 2 usage or bad input, 3 something inconclusive.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import sympy
-
 from bn_theory.engines.printers import CPrinter, text_of
 from bn_theory.engines.program import Program, one_division
 from bn_theory.engines.writer import Writer
@@ -238,9 +236,7 @@ class _CudaWriter(Writer):
         self.put("const bool moving = t < last;")
 
     def scalar(self, expression):
-        signs = {n.name for n in self.program.noises if n.signs}
-        bits = {sympy.Symbol(f"{letter}_{n}", real=True): f"b{letter}_{n}" for letter in "zy" for n in signs}
-        return text_of(CPrinter(bits), expression, "cupy")
+        return text_of(CPrinter(self.bits()), expression, "cupy")
 
     coordinate = scalar
 

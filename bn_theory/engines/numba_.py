@@ -54,7 +54,7 @@ class NumbaEngine:
         key = tuple(map(np.uint64, seed_words(problem.seed)))
         schedules = [method.schedule(t) for t in program.targets]
         rows = sum(s.cases or 1 for s in schedules)
-        work = memory.units * sum(w.size // memory.units for w in memory.weights)
+        work = sum(w.size for w in memory.weights)
         chunk = int(max(64, min(_TABLE // rows, _WORK // work)))
         last = int(problem.records[-1])
         threads = min(memory.units, os.cpu_count() or 1)

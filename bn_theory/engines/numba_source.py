@@ -138,9 +138,7 @@ class _NumbaWriter(Writer):
 
     def vector(self, expression):
         """An expression whose names are vectors or scalars."""
-        signs = {n.name for n in self.program.noises if n.signs}
-        bits = {sympy.Symbol(f"{letter}_{n}", real=True): f"b{letter}_{n}" for letter in "zy" for n in signs}
-        return text_of(VectorPrinter(bits), self._split(sympy.sympify(expression)), "numba")
+        return text_of(VectorPrinter(self.bits()), self._split(sympy.sympify(expression)), "numba")
 
     def _split(self, e):
         """Replace what vectors cannot do by helpers, from the outside in, so that each is one call."""

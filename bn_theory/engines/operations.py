@@ -18,11 +18,9 @@ class Operations:
     Attributes:
         per_coordinate: vector instructions per coordinate, the mean over all groups' coordinates if there are
             several (an axis with two groups counts each instruction once for two coordinates).
-        calls: how many of them are divisions, roots or functions, which take longer than one instruction each.
     """
 
     per_coordinate: float
-    calls: int
 
 
 def count(loss, sampled: bool, projected: bool = False) -> Operations:
@@ -39,38 +37,30 @@ def count(loss, sampled: bool, projected: bool = False) -> Operations:
     7.0
     """
     program = lower(loss, sampled, projected)
-    instructions = calls = coordinates = 0
+    instructions = coordinates = 0
     for axis in program.axes:
         lines = [(e, False) for _, e in (*axis.gradients, *axis.common)] + [(e, True) for _, e in axis.sums]
-        found = [_cost(e, added) for e, added in lines]
         # Every gradient's square is summed, and every weight moves by one multiply-add; projecting scales it.
         more = len(axis.groups) * (2 + program.sampled + (2 if program.projected else 0))
         size = loss.dimensions[axis.groups[0]]
-        instructions += size * (sum(c for c, _ in found) + more)
-        calls += sum(k for _, k in found)
+        instructions += size * (sum(_cost(e, added) for e, added in lines) + more)
         coordinates += size * len(axis.groups)
-    return Operations(instructions / coordinates, calls)
+    return Operations(instructions / coordinates)
 
 
 def _cost(e, added=False):
-    """``(instructions, calls among them)`` of an expression; ``added`` to something else."""
+    """Instructions of an expression; ``added`` to something else."""
     if e.is_Add:
         products = sum(bool(a.is_Mul) and not _negated(a) for a in e.args)
-        parts = [_cost(a) for a in e.args]
         fused = min(products, len(e.args) - 1)
-        own = len(e.args) - 1 - fused + added
-    elif e.is_Mul:
+        return sum(map(_cost, e.args)) + len(e.args) - 1 - fused + added
+    if e.is_Mul:
         factors = [a for a in e.args if a != -1]
-        parts = [_cost(a) for a in factors]
-        own = len(factors) - 1 if len(factors) > 1 or not added else 1
-    elif e.is_Pow:
+        return sum(map(_cost, factors)) + (len(factors) - 1 if len(factors) > 1 or not added else 1)
+    if e.is_Pow:
         return _power(e, added)
-    elif e.args:
-        parts = [_cost(a) for a in e.args]
-        return sum(c for c, _ in parts) + 1 + added, sum(k for _, k in parts) + 1
-    else:
-        return int(added), 0
-    return sum(c for c, _ in parts) + own, sum(k for _, k in parts)
+    # A function counts as one.
+    return sum(map(_cost, e.args)) + bool(e.args) + added
 
 
 def _negated(product):
@@ -79,8 +69,7 @@ def _negated(product):
 
 
 def _power(e, added):
-    instructions, calls = _cost(e.base)
     n, half = (abs(e.exp.p), e.exp.q == 2) if e.exp.is_Rational and e.exp.q in (1, 2) else (1, True)
     special = int(half) + int(bool(e.exp.is_negative))
     # A square that is added is a fused multiply-add.
-    return instructions + special + max(n - 1, 0) + (added if special or n == 1 else 0), calls + special
+    return _cost(e.base) + special + max(n - 1, 0) + (added if special or n == 1 else 0)

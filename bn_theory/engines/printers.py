@@ -15,17 +15,6 @@ def cheap_power(exponent) -> bool:
     return exponent.is_Rational and exponent.q in (1, 2) and 0 < abs(exponent.p) <= 8
 
 
-def _power(root, product, one):
-    """``(base, exponent) -> text`` of a cheap power; ``1/0`` gives inf, which ends the run as diverged."""
-
-    def text(base, exponent):
-        factor = root(base) if exponent.q == 2 else base
-        repeated = "*".join([f"({factor})"] * abs(exponent.p))
-        return f"({repeated})" if exponent.p > 0 else f"({one}/({product(repeated)}))"
-
-    return text
-
-
 class _Scalars:
     """What both languages share."""
 
@@ -35,8 +24,11 @@ class _Scalars:
     def _print_Pow(self, expr, **kwargs):
         base, exponent = expr.as_base_exp()
         if cheap_power(exponent):
-            text = _power(lambda x: f"{self._root}({x})", str, self._one)
-            return text(self._print(base), exponent)
+            factor = self._print(base)
+            factor = f"{self._root}({factor})" if exponent.q == 2 else factor
+            product = "*".join([f"({factor})"] * abs(exponent.p))
+            # 1/0 gives inf, which ends the run as diverged.
+            return f"({product})" if exponent.p > 0 else f"({self._one}/({product}))"
         return super()._print_Pow(expr, **kwargs)
 
     def _print_Rational(self, expr):

@@ -89,9 +89,10 @@ class Trajectory:
 
 
 class Engine(Protocol):
-    """Something that runs a problem."""
+    """Something that runs a problem; ``dtypes`` are the precisions that it has."""
 
     name: str
+    dtypes: tuple[str, ...]
 
     def run(self, problem: Problem) -> Trajectory:
         """Run all cases, replicas and steps."""

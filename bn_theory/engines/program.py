@@ -126,12 +126,6 @@ class Program:
             found += _symbol(f"full2_{g}") * at_unit_norm
         return found + sum(_symbol(full) ** 2 for _, full, _ in self.parameter_steps)
 
-    @property
-    def expressions(self):
-        """Every expression, for whoever asks what functions are in them."""
-        for assignments in (self.at_step, *(a for x in self.axes for a in (x.gradients, x.common, x.sums))):
-            yield from (e for _, e in assignments)
-
 
 def lower(loss, sampled: bool, projected: bool) -> Program:
     """The program of a separable loss under a kind of method (cached).

@@ -8,6 +8,7 @@ read, how a sum is gathered and where things are kept; this class says what happ
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 
 import sympy
 
@@ -16,7 +17,7 @@ from bn_theory.engines.program import Program
 LARGEST = repr(sys.float_info.max)
 
 
-class Writer:
+class Writer(ABC):
     """The parts of a kernel, written in the order in which they run.
 
     Names beyond those of a program: ``n_S`` a sum of the next step as it grows, ``rate_T`` the learning rate of a group
@@ -32,65 +33,121 @@ class Writer:
         self.lines: list[str] = []
         self.level = 0
 
-    # --- to be said by a language ---
-
     def put(self, line):
         """Add a line at the current indentation."""
         self.lines.append("    " * self.level + line)
 
-    def begin(self, head):
-        """Open a block."""
-        raise NotImplementedError
-
-    def otherwise(self):
-        """Turn to the other branch of the block."""
-        raise NotImplementedError
-
-    def end(self):
-        """Close a block."""
-        raise NotImplementedError
-
-    def let(self, name, text):
-        """A scalar of a replica that is not changed after."""
-        raise NotImplementedError
-
-    def declare(self, name, text):
-        """A scalar of a replica that is changed later by ``put``."""
-        raise NotImplementedError
-
-    def steps(self):
-        """Open the loop over the steps ``t``."""
-        raise NotImplementedError
-
-    def scalar(self, expression):
-        """Text of an expression once a step."""
-        raise NotImplementedError
-
-    def pick(self, a, b, chosen, other):
-        """``chosen`` where ``a <= b``, else ``other``."""
-        raise NotImplementedError
+    def bits(self):
+        """``{symbol of a noise of signs: name of the words with its bits}``, of this step and of the next."""
+        signs = [n.name for n in self.program.noises if n.signs]
+        return {_named(letter, n): f"b{letter}_{n}" for letter in "zy" for n in signs}
 
     def once(self, assignments):
         """The assignments once a step, in the form that suits the processor."""
         return assignments
 
+    # --- to be said by a language ---
+
+    semicolon: str
+    """What ends an assignment."""
+
+    @abstractmethod
+    def begin(self, head):
+        """Open a block."""
+
+    @abstractmethod
+    def otherwise(self):
+        """Turn to the other branch of the block."""
+
+    @abstractmethod
+    def end(self):
+        """Close a block."""
+
+    @abstractmethod
+    def let(self, name, text):
+        """A scalar of a replica that is not changed after."""
+
+    @abstractmethod
+    def declare(self, name, text):
+        """A scalar of a replica that is changed later by ``put``."""
+
+    @abstractmethod
+    def local(self, name, text):
+        """A number of one coordinate that is not changed after."""
+
+    @abstractmethod
+    def steps(self):
+        """Open the loop over the steps ``t``."""
+
+    @abstractmethod
+    def scalar(self, expression):
+        """Text of an expression once a step."""
+
+    @abstractmethod
+    def coordinate(self, expression):
+        """Text of an expression once a coordinate."""
+
+    @abstractmethod
+    def pick(self, a, b, chosen, other):
+        """``chosen`` where ``a <= b``, else ``other``."""
+
+    @abstractmethod
+    def magnitude(self, name):
+        """Absolute value of a scalar."""
+
+    @abstractmethod
+    def root(self, text):
+        """Square root of a scalar."""
+
+    @abstractmethod
+    def while_moving(self, text, other):
+        """``text`` in a step, the number ``other`` in the last evaluation, which moves nothing."""
+
     # --- to be said by a layout ---
 
+    @abstractmethod
+    def slot(self, name):
+        """A scalar as the last call left it."""
+
+    @abstractmethod
+    def keep(self, name, text):
+        """Leave a scalar to the next call."""
+
+    @abstractmethod
+    def rate(self, target):
+        """The learning rate of a group or parameter in this step, 0 in the last evaluation."""
+
+    @abstractmethod
     def draw(self, step, entering=False):
         """The noise of a step, as that of the next one; ``entering`` when nothing was drawn before it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def turn(self):
         """The noise of the next step becomes that of this one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def over(self, number, axis, names, body):
         """``body()`` for every coordinate of an axis, its weights read, and the data and noise among the names."""
-        raise NotImplementedError
 
+    @abstractmethod
+    def write_weight(self, g):
+        """Put the coordinate ``x_G`` back."""
+
+    @abstractmethod
+    def clear(self, names):
+        """Sums over the coordinates start at 0."""
+
+    @abstractmethod
+    def add(self, name, e):
+        """Add a coordinate's expression to a sum."""
+
+    @abstractmethod
     def gather(self, squares, carried):
         """What was added over the coordinates: squares as ``NAME``, sums of the next step as ``n_NAME``."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def record(self):
+        """Write a record if one is due."""
 
     # --- the order of things ---
 
