@@ -6,16 +6,26 @@ The oracle is the plain loop of ``oracle.py``.
 import numpy as np
 import pytest
 import sympy
-from oracle import REPLICAS, SEED, bounded, by_case, check, draws, names, one_step_bounds, rates, run
+from oracle import REPLICAS, SEED, accumulated, bounded, by_case, check, draws, names, one_step_bounds, rates, run
 
 import bn_theory as bn
+from bn_theory.engines import numba_source
 
 EPS = np.finfo(float).eps
 RATE = 0.4
 
 
+def both_layouts(monkeypatch):
+    """The readable engine, then the compiled one with its vectors across replicas and along coordinates."""
+    yield "numpy"
+    for few in (numba_source.FEW_COORDINATES, 0):
+        with monkeypatch.context() as patch:
+            patch.setattr(numba_source, "FEW_COORDINATES", few)
+            yield "numba"
+
+
 @pytest.mark.parametrize("decay", [0.0, 0.25, 0.5])
-def test_trajectories(loss_and_method, points, rounding, decay):
+def test_trajectories(loss_and_method, points, rounding, decay, monkeypatch):
     loss, make = loss_and_method
     method = make(RATE, decay)
     if decay and not method.sampled:
@@ -24,11 +34,13 @@ def test_trajectories(loss_and_method, points, rounding, decay):
     start = points(loss, loss.cases or 1, len(REPLICAS))
     states, value, slope, bound = bounded(loss, method, start, steps, rounding)
     assert bound.max() < 1e-9  # the bound says something
-    for engine in ("numpy", "numba"):
-        check(loss, run(loss, method, start, engine, steps), states, value, slope, bound)
+    for engine in both_layouts(monkeypatch):
+        found = run(loss, method, start, engine, steps)
+        check(loss, found, states, value, slope, bound)
+        accumulated(loss, method, found, states, value, slope, bound)
 
 
-def test_one_step_in_ulps(loss_and_method, points, rounding):
+def test_one_step_in_ulps(loss_and_method, points, rounding, monkeypatch):
     """One step from the same state: nothing but that step's own rounding between the engines."""
     loss, make = loss_and_method
     cases = loss.cases or 1
@@ -39,20 +51,26 @@ def test_one_step_in_ulps(loss_and_method, points, rounding):
         eta = {n: rates(method, n, 0, 1) for n in names(loss)}
         states = {n: x[None] for n, x in start.items()}
         value, full, local = one_step_bounds(loss, method, states, samples, eta, rounding)
-        results = [run(loss, method, start, engine, 1) for engine in ("numpy", "numba")]
-        for n in names(loss):
-            one, other = (by_case(loss, r[f"final_{n}"], loss.cases) for r in results)
-            assert np.all(np.abs(one - other) <= local[n][0]), n
-        assert np.all(np.abs(difference(results, "loss", loss)) <= value.error[0])
-        squares = rounding.number(np.zeros(value.value.shape))
-        for n in names(loss):
-            if n in loss.parameters:
-                squares = squares + full[n] * full[n]
-                continue
-            norm2 = rounding.number(states[n])
-            norm2 = (norm2 * norm2).sum() if n in loss.scale_invariant_groups else rounding.number(1.0)
-            squares = squares + (full[n] * full[n]).sum() * norm2
-        assert np.all(np.abs(difference(results, "grad_norm2", loss)) <= squares.error[0])
+        plain, *loops = [run(loss, method, start, engine, 1) for engine in both_layouts(monkeypatch)]
+        for results in ((plain, loop) for loop in loops):
+            agree(loss, states, value, full, local, results, rounding)
+
+
+def agree(loss, states, value, full, local, results, rounding):
+    """Two results of one step differ by no more than that step's rounding."""
+    for n in names(loss):
+        one, other = (by_case(loss, r[f"final_{n}"], loss.cases) for r in results)
+        assert np.all(np.abs(one - other) <= local[n][0]), n
+    assert np.all(np.abs(difference(results, "loss", loss)) <= value.error[0])
+    squares = rounding.number(np.zeros(value.value.shape))
+    for n in names(loss):
+        if n in loss.parameters:
+            squares = squares + full[n] * full[n]
+            continue
+        norm2 = rounding.number(states[n])
+        norm2 = (norm2 * norm2).sum() if n in loss.scale_invariant_groups else rounding.number(1.0)
+        squares = squares + (full[n] * full[n]).sum() * norm2
+    assert np.all(np.abs(difference(results, "grad_norm2", loss)) <= squares.error[0])
 
 
 def difference(results, variable, loss):

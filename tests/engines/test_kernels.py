@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import sympy
 from host_device import HostDevice
-from oracle import REPLICAS, SEED, bounded, check
+from oracle import REPLICAS, SEED, accumulated, bounded, check
 
 import bn_theory as bn
 from bn_theory import simulate
@@ -77,28 +77,6 @@ def test_every_loss_and_method_follows_the_law(loss_and_method, points, rounding
         found = on_host(loss, method, start, kind=kind, **options)
         check(loss, found, *expected)
         accumulated(loss, method, found, *expected)
-
-
-def accumulated(loss, method, found, states, value, slope, bound):
-    """Minimum, sum and path of a run whose every step is recorded: against its records and the oracle's states."""
-    steps, grad = bound.shape[0] - 1, found.grad_norm2.values
-    # The minimum may be that of numbers one rounding away, which a fused multiply-add has spared.
-    smallest = np.minimum.accumulate(grad, axis=-1)[..., :-1]
-    assert np.all(np.abs(found.min_grad_norm2.values[..., 1:] - smallest) <= 4 * EPS * smallest)
-    # t additions of positive numbers, each side
-    sums = np.cumsum(grad, axis=-1)[..., :-1]
-    assert np.all(np.abs(found.sum_grad_norm2.values[..., 1:] - sums) <= 2 * steps * EPS * sums)
-    for i, g in enumerate(loss.groups):
-        if method.projected and g in loss.scale_invariant_groups:
-            continue  # its steps end before the rescaling, where no state is kept
-        length = np.linalg.norm(np.diff(states[g], axis=0), axis=-1)
-        # |s'|^2 - |s|^2 for lengths that differ by the bounds at both ends; sums of d and of t terms round.
-        away = bound[1:] + bound[:-1]
-        limit = np.sum(2 * length * away + away**2, axis=0)
-        limit = limit + (loss.dimensions[g] + steps + 4) * EPS * np.sum(length**2, axis=0)
-        path = found.sum_step2.isel(group=i) if len(loss.groups) > 1 else found.sum_step2
-        path = path.values[..., -1] if loss.cases else path.values[None, ..., -1]
-        assert np.all(np.abs(path - np.sum(length**2, axis=0)) <= limit), g
 
 
 @needs_gxx
