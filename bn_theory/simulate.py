@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import xarray as xr
 
-from bn_theory.dynamics.methods import Method
+from bn_theory.dynamics.methods import WORDS, Method
 from bn_theory.engines import choose
 from bn_theory.engines.problem import Problem, Trajectory
 from bn_theory.engines.single_precision import check_range, check_run, check_start
@@ -48,9 +48,11 @@ def run(
     ``grad_norm2``      ``sum_i |grad_i L(V; g)|^2 + |grad_g L|^2`` of the full loss at unit-norm directions;
                         a group for which scale invariance is not proved counts as it is
     ``norm2``           ``|w|^2``
-    ``effective_lr``    ``eta_t / |w_t|^2``
+    ``effective_lr``    ``eta_t / |w_t|^2`` (with momentum gamma the step is up to ``1/(1 - gamma)`` times that)
     ``min_grad_norm2``, ``sum_grad_norm2``  over **all** steps before the record (inf and 0 at step 0)
-    ``sum_step2``       ``sum |w_{s+1} - w_s|^2`` over all steps before the record
+    ``sum_step2``       ``sum |w_{s+1} - w_s|^2`` over all steps before the record (before projection or rescaling)
+    ``step_grad2``      ``|g_t|^2`` of the gradient that step ``t`` follows (the sample's for SGD), at ``w_t`` itself,
+                        without decay
     ``parameters``      values of the scalar parameters (dim ``parameter``), where there are any
     ``final_NAME``      state after the last step
 
@@ -100,7 +102,7 @@ def run(
         raise InvalidInputError(f"method must come from bn.GD(...) or bn.SGD(...), not {method!r}")
     if not all(hasattr(loss, name) for name in ("groups", "parameters", "evaluate", "draw")):
         raise InvalidInputError(f"loss must be a bn.Loss or bn.ArrayLoss, not {loss!r}")
-    method.check_targets((*loss.groups, *loss.parameters))
+    method.check((*loss.groups, *loss.parameters), loss.scale_invariant_groups, steps)
     replica_ids = _replicas(replicas)
     records, wanted = _records(record, steps)
     cases = _cases(loss, method, start)
@@ -179,6 +181,8 @@ def _cases(loss, method, start):
     found = {"the data": loss.cases}
     for target in (*loss.groups, *loss.parameters):
         found[f"the learning rate of {target}"] = method.schedule(target).cases
+    for name, target, schedule in method.given:
+        found[f"{WORDS[name]} of {target or 'everything'}"] = schedule.cases
     given = start if isinstance(start, dict) else {} if start is None else dict.fromkeys(loss.groups[:1], start)
     # The start given here has an axis of replicas, the loss's own does not.
     for own, starts in ((False, given), (True, {k: v for k, v in loss.start.items() if k not in given})):
@@ -273,7 +277,7 @@ def _dataset(problem, trajectory: Trajectory, cases, engine, wanted):
     variables = {}
     for name in ("loss", "grad_norm2", "min_grad_norm2", "sum_grad_norm2"):
         variables[name] = (("case", "replica", "step"), np.where(dead, np.nan, getattr(trajectory, name)))
-    for name in ("norm2", "sum_step2"):
+    for name in ("norm2", "sum_step2", "step_grad2"):
         array = np.where(dead[..., None], np.nan, getattr(trajectory, name))
         variables[name] = (("case", "replica", "step", "group"), array)
     shape = (problem.shape[0], len(records))

@@ -166,16 +166,33 @@ METHODS = {
     "SGD": lambda lr, decay: bn.SGD(lr=lr, decay=decay),
     "projected GD": lambda lr, decay: bn.GD(lr=lr, projected=True),
     "projected SGD": lambda lr, decay: bn.SGD(lr=lr, decay=decay, projected=True),
+    "momentum GD": lambda lr, decay: bn.GD(lr=lr / 4, momentum=bn.Table(0.7 - 0.4 * np.cos(np.arange(STEPS)))),
+    "decaying SGD": lambda lr, decay: bn.SGD(lr=lr, decay=decay, weight_decay=0.02),
+    "heavy GD": lambda lr, decay: bn.GD(lr=bn.Cosine(lr / 4, STEPS), momentum=0.6, weight_decay=0.01),
+    "heavy SGD": lambda lr, decay: bn.SGD(
+        lr=bn.StepDecay(lr / 4, {10: 1 - decay, 60: 0.5}), momentum=0.8, weight_decay=0.02, rescaling=UNITS
+    ),
 }
+STEPS = 200
+"""As long as the tables of these methods."""
+UNITS = bn.Table(np.where(np.arange(STEPS) % 7 == 3, 0.5, np.where(np.arange(STEPS) % 7 == 5, 2.0, 1.0)))
+"""Changes of units every few steps."""
 GD_ONLY = ("rayleigh", "rayleigh_cases", "quadratic", "convex_bilinear", "least_squares", "odd_powers")
 SGD_TOO = ("rayleigh_gaussian", "quadratic_signs")
 PROJECTED_GD = ("bilinear", "least_squares_bn", "two_axes")
 PROJECTED_SGD = ("rayleigh_signs", "bilinear_signs", "least_squares_bn_signs", "inside")
+HEAVY = {
+    "momentum GD": ("rayleigh", "least_squares_bn"),
+    "decaying SGD": ("bilinear_signs", "inside"),
+    "heavy GD": ("quadratic", "two_axes"),
+    "heavy SGD": ("rayleigh_signs", "rayleigh_gaussian", "least_squares_bn_signs", "bilinear_signs"),
+}
 PAIRS = (
     [(n, "GD") for n in (*GD_ONLY, *PROJECTED_GD, "rayleigh_signs")]
     + [(n, "SGD") for n in (*SGD_TOO, *PROJECTED_SGD, "rayleigh")]
     + [(n, "projected GD") for n in PROJECTED_GD]
     + [(n, "projected SGD") for n in PROJECTED_SGD]
+    + [(n, kind) for kind, many in HEAVY.items() for n in many]
 )
 
 

@@ -97,7 +97,7 @@ def arithmetic_limit(per_second: float, loss, method) -> float | None:
         return None
     from bn_theory.engines.operations import count
 
-    return per_second / count(loss, method.sampled, method.projected).per_coordinate
+    return per_second / count(loss, method.kind).per_coordinate
 
 
 def _work(measured):

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import sympy
+
 from bn_theory.engines.printers import CPrinter, text_of
 from bn_theory.engines.program import Program, one_division
 from bn_theory.engines.writer import Writer
@@ -23,7 +25,8 @@ from bn_theory.losses.philox import MULTIPLIERS, ROUNDS, WEYL
 
 THREAD, BLOCK = "thread", "block"
 FEW_COORDINATES = 64
-"""The largest total number of coordinates that one thread holds: 128 of its 255 registers in float64."""
+"""The largest number of weights (and entries of momentum buffers) that one thread holds: 128 of its 255 registers in
+float64."""
 WARP = 32
 SHARED_BYTES = 48 * 1024
 """What every device gives a block without being asked for more."""
@@ -72,7 +75,9 @@ def kernel(
         LoweringError: a function that CUDA C++ does not have, or more coordinates with signs than shared memory holds.
     """
     sizes = tuple(map(int, sizes))
-    kind = kind or kernel_kind([n * len(axis.groups) for n, axis in zip(sizes, program.axes, strict=True)])
+    # A momentum buffer takes as much room as its weights.
+    held = 2 if program.kind.momentum else 1
+    kind = kind or kernel_kind([held * n * len(axis.groups) for n, axis in zip(sizes, program.axes, strict=True)])
     writer = {THREAD: _ThreadKernel, BLOCK: _BlockKernel}[kind](program, sizes, REALS[dtype], threads)
     if kind == BLOCK and writer.shared_bytes() > SHARED_BYTES:
         raise LoweringError(
@@ -178,10 +183,24 @@ class _CudaWriter(Writer):
             *(("unsigned", "key0"), ("unsigned", "key1"), ("const long long *", "records")),
             *(("double *", "slots"), ("double *", "out")),
         )
-        weights = ((("real *"), f"W_{g}") for g in program.groups)
+        weights = (("real *", array) for _, array, _ in self.stored())
         data = (p for n in program.data for p in (("const real *", f"D_{n}"), ("long long", f"cases_{n}")))
-        rates = (p for t in program.targets for p in (("const real *", f"R_{t}"), ("long long", f"rows_{t}")))
+        names = (f"{name}_{t}" for name, t in program.coefficients)
+        rates = (p for n in names for p in (("const real *", f"R_{n}"), ("long long", f"rows_{n}")))
         return (*fixed, *weights, *data, *rates)
+
+    def stored(self):
+        """Weights, and momentum buffers where there are any: ``(a thread's own array, the device's, axis)``."""
+        kinds = (("w", "W"), ("velocities", "V"))[: 2 if self.program.kind.momentum else 1]
+        groups = self.program.groups
+        return [(f"{own}_{g}", f"{array}_{g}", self.axis_of[g]) for own, array in kinds for g in groups]
+
+    def read(self, axis, names, i):
+        """A coordinate of every group of an axis, and of its momentum buffer if that is among the names."""
+        for g in axis.groups:
+            self.put(f"real x_{g} = w_{g}[{i}];")
+            if f"v_{g}" in names:
+                self.put(f"real v_{g} = velocities_{g}[{i}];")
 
     def source(self):
         program = self.program
@@ -246,9 +265,12 @@ class _CudaWriter(Writer):
 
     def swallow(self):
         """The first step of which nothing was left after rounding."""
-        square = "step2" if self.program.sampled else "full2"
-        lost = [f"(rate_{g} > 0 && {square}_{g} > 0 && changed_{g} == 0)" for g in self.program.groups]
-        lost += [f"(rate_{p} * {step} != 0 && p_{p} == was_{p})" for p, _, step in self.program.parameter_steps]
+        program = self.program
+        lost = [f"(rate_{g} > 0 && {program.step2}_{g} > 0 && changed_{g} == 0)" for g in program.groups]
+        for p, _, step in program.parameter_steps:
+            moves = program.move(p, sympy.Symbol(step), sympy.Symbol(f"was_{p}"), sympy.Symbol(f"velocity_{p}"))
+            direction = moves[-1][0] if moves else step
+            lost.append(f"(rate_{p} * {direction} != 0 && p_{p} == was_{p})")
         self.put(f"if (moving && swallowed < 0 && ({' || '.join(lost)})) swallowed = double(t);")
 
     def once(self, assignments):
@@ -266,8 +288,8 @@ class _CudaWriter(Writer):
     def while_moving(self, text, other):
         return f"moving ? {text} : real({other})"
 
-    def rate(self, target):
-        return f"moving ? rate_row_{target}[t - first] : real(0.0)"
+    def coefficient(self, name, other):
+        return f"moving ? row_of_{name}[t - first] : real({other})"
 
     def slot(self, name):
         text = f"slots[{self.program.slots.index(name)} * units + unit]"
@@ -282,9 +304,10 @@ class _CudaWriter(Writer):
         for axis in self.program.axes:
             for n in axis.data:
                 self.put(f"const long long case_{n} = case_number % cases_{n};")
-        for t in self.program.targets:
+        for name, t in self.program.coefficients:
+            n = f"{name}_{t}"
             self.put(
-                f"const real *rate_row_{t} = R_{t} + (case_number % rows_{t}) * (last - first > 0 ? last - first : 1);"
+                f"const real *row_of_{n} = R_{n} + (case_number % rows_{n}) * (last - first > 0 ? last - first : 1);"
             )
 
     def record(self):
@@ -327,10 +350,10 @@ class _ThreadKernel(_CudaWriter):
         self.put("const long long unit = (long long)blockIdx.x * blockDim.x + threadIdx.x;")
         self.put("if (unit >= units) return;")
         self.unpack_scalars()
-        for g, i in self.axis_of.items():
-            self.put(f"real w_{g}[SIZE_{i}];")
-            self.begin(f"for (int i = 0; i < SIZE_{i}; ++i)")
-            self.put(f"w_{g}[i] = W_{g}[i * units + unit];")
+        for own, array, axis in self.stored():
+            self.put(f"real {own}[SIZE_{axis}];")
+            self.begin(f"for (int i = 0; i < SIZE_{axis}; ++i)")
+            self.put(f"{own}[i] = {array}[i * units + unit];")
             self.end()
         for n in self.program.noises:
             if n.signs:
@@ -341,9 +364,9 @@ class _ThreadKernel(_CudaWriter):
                 self.put(f"real z_{n.name}_row[SIZE_{n.axis} + 1] = {{}}, y_{n.name}_row[SIZE_{n.axis} + 1] = {{}};")
 
     def put_back(self):
-        for g, i in self.axis_of.items():
-            self.begin(f"for (int i = 0; i < SIZE_{i}; ++i)")
-            self.put(f"W_{g}[i * units + unit] = w_{g}[i];")
+        for own, array, axis in self.stored():
+            self.begin(f"for (int i = 0; i < SIZE_{axis}; ++i)")
+            self.put(f"{array}[i * units + unit] = {own}[i];")
             self.end()
 
     def keep(self, name, text):
@@ -387,8 +410,8 @@ class _ThreadKernel(_CudaWriter):
 
     def body(self):
         for g in self.program.groups:
-            for kind in self.kinds():
-                self.put(f"real n_{kind}_{g};")
+            for name in self.summed():
+                self.put(f"real n_{name}_{g};")
         super().body()
 
     def gather(self, squares, carried):
@@ -402,8 +425,7 @@ class _ThreadKernel(_CudaWriter):
         # Unrolled whole the weights stay in registers; beyond those, more text would only take longer to compile.
         self.put("#pragma unroll" if self.sizes[number] <= FEW_COORDINATES else "#pragma unroll 4")
         self.begin(f"for (int i = 0; i < SIZE_{number}; ++i)")
-        for g in axis.groups:
-            self.put(f"real x_{g} = w_{g}[i];")
+        self.read(axis, names, "i")
         self.data_at(axis, names)
         self.noise_at(number, names)
         body()
@@ -423,6 +445,9 @@ class _ThreadKernel(_CudaWriter):
     def write_weight(self, g):
         self.put(f"w_{g}[i] = x_{g};")
 
+    def write_velocity(self, g):
+        self.put(f"velocities_{g}[i] = v_{g};")
+
 
 class _BlockKernel(_CudaWriter):
     """A replica's coordinates over the threads of a block; every thread knows all its scalars."""
@@ -439,7 +464,7 @@ class _BlockKernel(_CudaWriter):
 
     def exchanged(self):
         """How many sums the threads exchange at once."""
-        return len(self.kinds()) * len(self.program.groups) + len(self.program.carried)
+        return len(self.summed()) * len(self.program.groups) + len(self.program.carried)
 
     def shared_bytes(self):
         """Shared memory of a block."""
@@ -463,10 +488,10 @@ class _BlockKernel(_CudaWriter):
                     self.put(f"real {letter}_{n.name}_row[{self.slices(n.axis)}] = {{}};")
         if any(n.signs for n in program.noises):
             self.put("int present = 0, coming = 0;")
-        for g, i in self.axis_of.items():
-            self.put(f"real w_{g}[{self.slices(i)}];")
-            self._slice(i, "int")
-            self.put(f"if (i < SIZE_{i}) w_{g}[k] = W_{g}[i * units + unit];")
+        for own, array, axis in self.stored():
+            self.put(f"real {own}[{self.slices(axis)}];")
+            self._slice(axis, "int")
+            self.put(f"if (i < SIZE_{axis}) {own}[k] = {array}[i * units + unit];")
             self.end()
 
     def _slice(self, axis, kind):
@@ -475,9 +500,9 @@ class _BlockKernel(_CudaWriter):
         self.put(f"const {kind} i = threadIdx.x + k * THREADS;")
 
     def put_back(self):
-        for g, i in self.axis_of.items():
-            self._slice(i, "int")
-            self.put(f"if (i < SIZE_{i}) W_{g}[i * units + unit] = w_{g}[k];")
+        for own, array, axis in self.stored():
+            self._slice(axis, "int")
+            self.put(f"if (i < SIZE_{axis}) {array}[i * units + unit] = {own}[k];")
             self.end()
 
     def keep(self, name, text):
@@ -544,8 +569,7 @@ class _BlockKernel(_CudaWriter):
     def over(self, number, axis, names, body):
         self._slice(number, "int")
         self.begin(f"if i < SIZE_{number}")
-        for g in axis.groups:
-            self.put(f"real x_{g} = w_{g}[k];")
+        self.read(axis, names, "k")
         self.data_at(axis, names)
         for letter, n in self.noises(number, names):
             when = {"z": "present", "y": "coming"}[letter]
@@ -562,3 +586,6 @@ class _BlockKernel(_CudaWriter):
 
     def write_weight(self, g):
         self.put(f"w_{g}[k] = x_{g};")
+
+    def write_velocity(self, g):
+        self.put(f"velocities_{g}[k] = v_{g};")

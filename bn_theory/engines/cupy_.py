@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from bn_theory.dynamics.methods import Kind
 from bn_theory.engines.cuda_source import kernel
 from bn_theory.engines.fused import run_fused
 from bn_theory.engines.problem import Problem, Trajectory
@@ -37,7 +38,7 @@ class CupyEngine:
         if not hasattr(loss, "derivatives"):
             return "it is given as array functions, for which there is no kernel to choose" if self.kind else None
         try:
-            program = lower(loss, bool(loss.noises), False)
+            program = lower(loss, Kind(sampled=bool(loss.noises)))
             kernel(program, [loss.dimensions[axis.groups[0]] or 1 for axis in program.axes])
         except LoweringError as error:
             return str(error)

@@ -50,7 +50,7 @@ class Buffers:
         carried, measured: of the present step.
         diverged: first step whose numbers were not finite, or -1.
         t: the present step's number, shape ``()``.
-        rates: ``{name: table (cases or 1, RATES)}``.
+        numbers: ``{(coefficient, name): table (cases or 1, RATES)}``.
         replicas: replica numbers.
         noise: samples of consecutive steps, a leading axis of steps; ``None`` for GD.
     """
@@ -61,7 +61,7 @@ class Buffers:
     measured: Measured
     diverged: Any
     t: Any
-    rates: dict[str, Any]
+    numbers: dict[tuple[str, str], Any]
     replicas: Any
     noise: Any
 
@@ -141,10 +141,10 @@ def _start(problem, cupy) -> Buffers:
     measured = _map(lambda x: xp.asarray(x, copy=True), measure(xp, loss, method, state, sample))
     t = xp.zeros((), dtype=xp.int64, device=device)
     unmarked = xp.full(problem.shape, -1, dtype=xp.int64, device=device)
-    rates = {name: (method.schedule(name).cases or 1, RATES) for name in state}
-    rates = {name: xp.zeros(shape, dtype=xp.float64, device=device) for name, shape in rates.items()}
-    carried, diverged = begin(xp, loss, state), diverging(xp, unmarked, measured, t)
-    buffers = Buffers(xp, problem, carried, measured, diverged, t, rates, replicas, noise)
+    shapes = {c: (schedule.cases or 1, RATES) for c, schedule in method.coefficients(loss).items()}
+    numbers = {c: xp.zeros(shape, dtype=xp.float64, device=device) for c, shape in shapes.items()}
+    carried, diverged = begin(xp, loss, method, state), diverging(xp, unmarked, measured, t)
+    buffers = Buffers(xp, problem, carried, measured, diverged, t, numbers, replicas, noise)
     _refill(buffers, 0)
     return buffers
 
@@ -157,16 +157,16 @@ def _refill(buffers, t):
         buffers.noise[...] = problem.loss.draw(problem.seed, buffers.replicas, steps, xp=buffers.xp)
     if t % RATES == 1:
         until = min(t - 1 + RATES, last)
-        for name, table in buffers.rates.items():
-            values = np.ascontiguousarray(problem.method.schedule(name).values(t - 1, until))
+        for c, table in buffers.numbers.items():
+            values = np.ascontiguousarray(problem.method.coefficient(*c).values(t - 1, until))
             table[:, : until - t + 1] = buffers.xp.asarray(values, device=table.device)
 
 
 def _step(buffers):
     """Leave the present step and measure the next, all on the device: this is what the graph holds."""
     xp, loss, method, t = buffers.xp, buffers.problem.loss, buffers.problem.method, buffers.t
-    lr = {name: xp.take(table, _place(xp, t, RATES), axis=1) for name, table in buffers.rates.items()}
-    _store(buffers.carried, advance(xp, loss, method, buffers.carried, buffers.measured, lr))
+    now = {c: xp.take(table, _place(xp, t, RATES), axis=1) for c, table in buffers.numbers.items()}
+    _store(buffers.carried, advance(xp, loss, method, buffers.carried, buffers.measured, now))
     t[...] = t + 1
     sample = None
     if buffers.noise is not None:

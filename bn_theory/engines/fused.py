@@ -54,19 +54,20 @@ def run_fused(problem: Problem, device: Device, kind: str | None = None) -> Traj
         LoweringError: a function without a form in CUDA C++.
     """
     loss, method = problem.loss, problem.method
-    program = lower(loss, method.sampled, method.projected)
+    program = lower(loss, method.kind)
     real = np.dtype(problem.dtype)
     code = kernel(program, [loss.dimensions[axis.groups[0]] for axis in program.axes], problem.dtype, kind)
     weights, slots = starts(program, problem)
     cases, replicas = numbers(problem)
     units, fields, last = len(cases), len(program.fields), int(problem.records[-1])
-    schedules = [method.schedule(t) for t in program.targets]
+    schedules = [method.coefficient(*c) for c in program.coefficients]
     rows = sum(s.cases or 1 for s in schedules)
     data = tables(program, problem)
     width = sum(w.shape[1] for w in weights)
+    held = width * (2 if program.kind.momentum else 1)
     chunk = int(max(64, min(_TABLE // rows, _STEPS, _WORK // (units * width))))
     memory = _Memory(
-        per_unit=width * real.itemsize + 8 * len(slots) + 8,
+        per_unit=held * real.itemsize + 8 * len(slots) + 8,
         recorded=8 * fields,
         records=len(problem.records),
         shared=real.itemsize * (sum(t.size for t in data) + rows * min(chunk, last + 1)) + 8 * len(problem.records),
@@ -79,6 +80,7 @@ def run_fused(problem: Problem, device: Device, kind: str | None = None) -> Traj
     try:
         # Replica-fastest, (coordinate, replica): neighbouring threads read neighbouring numbers.
         on_device = [device.upload(np.ascontiguousarray(w.T, dtype=real)) for w in weights]
+        buffers = [device.upload(np.zeros(w.T.shape, dtype=real)) for w in weights if program.kind.momentum]
         kept = device.upload(slots)
         fixed = [device.upload(cases.astype(np.int32)), device.upload(replicas.astype(np.uint32))]
         key = seed_words(problem.seed)
@@ -100,7 +102,7 @@ def run_fused(problem: Problem, device: Device, kind: str | None = None) -> Traj
                 code.blocks(units),
                 [
                     *(units, first, end, int(end == last), record, len(problem.records), *fixed, *key, records, kept),
-                    *(fresh, *on_device, *(a for pair in (*given, *rates) for a in pair)),
+                    *(fresh, *on_device, *buffers, *(a for pair in (*given, *rates) for a in pair)),
                 ],
             )
             if upto > record:

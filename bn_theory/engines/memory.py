@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from bn_theory.engines.problem import Problem, Trajectory
@@ -43,6 +45,7 @@ def tables(program: Program, problem: Problem) -> list[np.ndarray]:
 def trajectory(program: Program, problem: Problem, weights, slots, out) -> Trajectory:
     """From records ``(units, records, fields)``, final weights ``(units, d)`` and slots ``(slots, units)``."""
     shape, groups = problem.shape, len(program.groups)
+    ends = [4 + k * groups for k in range(4)]
     out = out.reshape(*shape, *out.shape[1:])
     final = {g: np.ascontiguousarray(w).reshape(*shape, -1) for g, w in zip(program.groups, weights, strict=True)}
     final |= {p: slots[program.slots.index(f"p_{p}")].reshape(shape).copy() for p in program.parameters}
@@ -51,9 +54,8 @@ def trajectory(program: Program, problem: Problem, weights, slots, out) -> Traje
     )
     return Trajectory(
         *(out[..., i] for i in range(4)),
-        out[..., 4 : 4 + groups],
-        out[..., 4 + groups : 4 + 2 * groups],
-        out[..., 4 + 2 * groups :],
+        *(out[..., low:high] for low, high in pairwise(ends)),
+        out[..., ends[-1] :],
         final,
         diverged,
         swallowed=swallowed,
@@ -70,6 +72,7 @@ class Rows:
         self.units = len(self.cases)
         self.sizes = [w.shape[1] for w in weights]
         self.weights = [_padded(w).reshape(-1) for w in weights]
+        self.velocities = [np.zeros_like(w) for w in self.weights if program.kind.momentum]
         scalars = set(program.scalars)
         pairs = zip(program.data, tables(program, problem), strict=True)
         self.data = [table if name in scalars else _padded(table) for name, table in pairs]
@@ -93,6 +96,7 @@ class Vectors:
         self.cases, self.replicas = _padded(cases), _padded(replicas)
         self.units = len(self.cases) // WIDTH
         self.weights = [_lanes(w.T) for w in weights]
+        self.velocities = [np.zeros_like(w) for w in self.weights if program.kind.momentum]
         self.data = tables(program, problem)
         self.slots = _lanes(slots)
         self.records = len(problem.records)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bn_theory.dynamics.methods import Kind
 from bn_theory.engines import numba_lanes, numba_noise, simd, subnormal
 from bn_theory.engines.memory import Rows, Vectors, trajectory
 from bn_theory.engines.numba_source import ACROSS_REPLICAS, layout_for, source
@@ -38,7 +39,7 @@ class NumbaEngine:
         if not hasattr(loss, "derivatives"):
             return "it is given as array functions, not as an expression; use engine='numpy'"
         try:
-            source(lower(loss, bool(loss.noises), False), ACROSS_REPLICAS)
+            source(lower(loss, Kind(sampled=bool(loss.noises))), ACROSS_REPLICAS)
         except LoweringError as error:
             return str(error)
         return None
@@ -46,13 +47,13 @@ class NumbaEngine:
     def run(self, problem: Problem) -> Trajectory:
         """Run the problem; see :class:`bn_theory.engines.problem.Trajectory`."""
         loss, method = problem.loss, problem.method
-        program = lower(loss, method.sampled, method.projected)
+        program = lower(loss, method.kind)
         sizes = np.array([loss.dimensions[axis.groups[0]] for axis in program.axes])
         layout = layout_for([d * len(axis.groups) for d, axis in zip(sizes, program.axes, strict=True)])
         advance = _compiled(source(program, layout))
         memory = (Vectors if layout == ACROSS_REPLICAS else Rows)(program, problem)
         key = tuple(map(np.uint64, seed_words(problem.seed)))
-        schedules = [method.schedule(t) for t in program.targets]
+        schedules = [method.coefficient(*c) for c in program.coefficients]
         rows = sum(s.cases or 1 for s in schedules)
         work = sum(w.size for w in memory.weights)
         chunk = int(max(64, min(_TABLE // rows, _WORK // work)))
@@ -69,7 +70,8 @@ class NumbaEngine:
                 def piece(bounds, first=first, end=end, rates=rates, record=record):
                     advance(
                         *bounds, first, end, end == last, record, memory.cases, memory.replicas, *key,
-                        problem.records, sizes, memory.slots, memory.out, *memory.weights, *memory.data, *rates,
+                        problem.records, sizes, memory.slots, memory.out, *memory.weights, *memory.velocities,
+                        *memory.data, *rates,
                     )  # fmt: skip
 
                 list(pool.map(piece, pairwise(edges)))

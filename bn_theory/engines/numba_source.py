@@ -59,7 +59,8 @@ def layout_for(sizes) -> str:
 
 @lru_cache(maxsize=256)
 def source(program: Program, layout: str) -> str:
-    """Source of ``advance(...)`` with the arrays ``W_G``, ``D_N`` and ``R_T`` after the fixed arguments.
+    """Source of ``advance(...)`` with the arrays ``W_G``, ``V_G`` (the momentum buffers, if any), ``D_N`` and ``R_C``
+    (coefficients) after the fixed arguments.
 
     Raises:
         LoweringError: a function that compiled Python does not have.
@@ -101,8 +102,8 @@ class _NumbaWriter(Writer):
         program = self.program
         self.unpack()
         self.body()
-        arrays = [f"W_{g}" for g in program.groups] + [f"D_{n}" for n in program.data]
-        arrays += [f"R_{t}" for t in program.targets]
+        arrays = [f"W_{g}" for g in program.groups] + [f"V_{g}" for g in program.groups if program.kind.momentum]
+        arrays += [f"D_{n}" for n in program.data] + [f"R_{name}_{t}" for name, t in program.coefficients]
         head = _HEAD.format(
             layout=self.layout,
             expression=program.expression,
@@ -233,8 +234,8 @@ class _AcrossReplicas(_NumbaWriter):
     def while_moving(self, text, other):
         return f"{text} if moving else splat({other})"
 
-    def rate(self, target):
-        return f"rates_of(R_{target}, case_of, unit, t - first) if moving else splat(0.0)"
+    def coefficient(self, name, other):
+        return f"rates_of(R_{name}, case_of, unit, t - first) if moving else splat({other})"
 
     def draw(self, step, entering=False):
         for n in self.program.noises:
@@ -275,6 +276,8 @@ class _AcrossReplicas(_NumbaWriter):
             self.begin(f"for i in range(size_{number})")
         for g in axis.groups:
             self.put(f"x_{g} = load(W_{g}, (unit * size_{number} + i) * {WIDTH})")
+            if f"v_{g}" in names:
+                self.put(f"v_{g} = load(V_{g}, (unit * size_{number} + i) * {WIDTH})")
         for n in axis.data:
             self.put(f"d_{n} = load(row_{n}, i * {WIDTH})")
         for letter, n in self.noises(number, names, signs=False):
@@ -288,6 +291,9 @@ class _AcrossReplicas(_NumbaWriter):
 
     def write_weight(self, g):
         self.put(f"store(W_{g}, (unit * size_{self.axis_of[g]} + i) * {WIDTH}, x_{g})")
+
+    def write_velocity(self, g):
+        self.put(f"store(V_{g}, (unit * size_{self.axis_of[g]} + i) * {WIDTH}, v_{g})")
 
 
 class _AlongCoordinates(_NumbaWriter):
@@ -310,12 +316,14 @@ class _AlongCoordinates(_NumbaWriter):
             self.put(f"padded_{i} = (size_{i} + {WIDTH - 1}) // {WIDTH} * {WIDTH}")
             for g in axis.groups:
                 self.put(f"w_{g} = W_{g}[unit * padded_{i} : (unit + 1) * padded_{i}]")
+                if program.kind.momentum:
+                    self.put(f"velocities_{g} = V_{g}[unit * padded_{i} : (unit + 1) * padded_{i}]")
             for n in axis.data:
                 self.put(f"row_{n} = D_{n}[case % D_{n}.shape[0]]")
         for n in program.scalars:
             self.put(f"d_{n} = D_{n}[case % D_{n}.shape[0], 0]")
-        for t in program.targets:
-            self.put(f"r_{t} = R_{t}[case % R_{t}.shape[0]]")
+        for name, t in program.coefficients:
+            self.put(f"row_of_{name}_{t} = R_{name}_{t}[case % R_{name}_{t}.shape[0]]")
         for n in program.noises:
             if n.signs:
                 # Two tiles of steps: the present one and the next, by the number of the step modulo 8 TILE.
@@ -340,8 +348,8 @@ class _AlongCoordinates(_NumbaWriter):
     def while_moving(self, text, other):
         return f"{text} if moving else {other}"
 
-    def rate(self, target):
-        return f"r_{target}[t - first] if moving else 0.0"
+    def coefficient(self, name, other):
+        return f"row_of_{name}[t - first] if moving else {other}"
 
     def draw(self, step, entering=False):
         for n in self.program.noises:
@@ -409,6 +417,8 @@ class _AlongCoordinates(_NumbaWriter):
     def _read(self, number, axis, names):
         for g in axis.groups:
             self.put(f"x_{g} = load(w_{g}, i)")
+            if f"v_{g}" in names:
+                self.put(f"v_{g} = load(velocities_{g}, i)")
         for n in axis.data:
             self.put(f"d_{n} = load(row_{n}, i)")
         for letter, n in self.noises(number, names, signs=False):
@@ -416,3 +426,6 @@ class _AlongCoordinates(_NumbaWriter):
 
     def write_weight(self, g):
         self.put(f"store(w_{g}, i, x_{g})")
+
+    def write_velocity(self, g):
+        self.put(f"store(velocities_{g}, i, v_{g})")

@@ -29,14 +29,15 @@ class NumpyEngine:
 
 def _run(problem):
     loss, method, out = problem.loss, problem.method, Trajectory.empty(problem)
-    carried = begin(np, loss, {name: array.copy() for name, array in problem.start.items()})
+    carried = begin(np, loss, method, {name: array.copy() for name, array in problem.start.items()})
+    schedules = method.coefficients(loss)
     targets, diverged = records_of(loss, out), out.diverged
     last = int(problem.records[-1])
     record = 0
     for t in range(last + 1):
         k = t % TILE
         if k == 0:
-            rates = {name: method.schedule(name).values(t, min(t + TILE, last + 1)) for name in carried.state}
+            numbers = {c: schedule.values(t, min(t + TILE, last + 1)) for c, schedule in schedules.items()}
             if method.sampled:
                 tile = loss.draw(problem.seed, problem.replicas, np.arange(t, t + TILE))
         measured = measure(np, loss, method, carried.state, _at(tile, k) if method.sampled else None)
@@ -47,8 +48,8 @@ def _run(problem):
         diverged = diverging(np, diverged, measured, t)
         if t == last:
             break
-        lr = {name: table[:, k : k + 1] for name, table in rates.items()}  # (cases or 1, 1)
-        carried = advance(np, loss, method, carried, measured, lr)
+        now = {c: table[:, k : k + 1] for c, table in numbers.items()}  # (cases or 1, 1)
+        carried = advance(np, loss, method, carried, measured, now)
         problem.advance(1)
     out.final.update(carried.state)
     out.diverged[...] = diverged

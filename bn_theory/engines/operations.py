@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bn_theory.dynamics.methods import Kind
 from bn_theory.engines.program import lower
 
 
@@ -23,25 +24,28 @@ class Operations:
     per_coordinate: float
 
 
-def count(loss, sampled: bool, projected: bool = False) -> Operations:
+def count(loss, kind: Kind) -> Operations:
     """Instructions per coordinate and step of a separable loss under a kind of method.
 
     Args:
         loss: a ``Loss`` whose sizes are known.
-        sampled, projected: the kind of method, as for :func:`bn_theory.engines.program.lower`.
+        kind: of method.
 
     Source: derived in this package.
 
     >>> import bn_theory as bn
-    >>> count(bn.rayleigh([0.0, 1.0]), False).per_coordinate  # (h + a h') x; its square; step; x x, twice added
+    >>> kind = bn.GD(lr=0.1).kind
+    >>> count(bn.rayleigh([0.0, 1.0]), kind).per_coordinate  # (h + a h') x; its square; step; x x, twice added
     7.0
     """
-    program = lower(loss, sampled, projected)
+    program = lower(loss, kind)
     instructions = coordinates = 0
     for axis in program.axes:
         lines = [(e, False) for _, e in (*axis.gradients, *axis.common)] + [(e, True) for _, e in axis.sums]
-        # Every gradient's square is summed, and every weight moves by one multiply-add; projecting scales it.
-        more = len(axis.groups) * (2 + program.sampled + (2 if program.projected else 0))
+        # Squares are summed and every weight moves by one multiply-add; decay and momentum are one each, projecting
+        # scales and sums once more, a change of units scales the weight and its buffer.
+        extra = (kind.decay, kind.momentum, *2 * (kind.projected,), *(1 + kind.momentum) * (kind.rescaling,))
+        more = len(axis.groups) * (len(program.squares) + 1 + sum(extra))
         size = loss.dimensions[axis.groups[0]]
         instructions += size * (sum(_cost(e, added) for e, added in lines) + more)
         coordinates += size * len(axis.groups)

@@ -56,7 +56,9 @@ class Trajectory:
         min_grad_norm2, sum_grad_norm2: minimum and sum of it over **all** steps before the record.
         norm2: ``|w|^2`` per group, a last axis of groups.
         sum_step2: sum of ``|w_{t+1} - w_t|^2`` over all steps before the record, per group (for a
-            projected method: of the step before it is rescaled).
+            projected or rescaling method: of the step before it is rescaled).
+        step_grad2: ``|g_t|^2`` of the gradient that the step from the record on follows, at the weights themselves and
+            without decay, per group.
         parameters: values, a last axis of parameters.
         final: ``{name: array}`` after the last step.
         diverged: first step whose result was not finite, or -1; shape ``(cases, replicas)``.
@@ -70,6 +72,7 @@ class Trajectory:
     sum_grad_norm2: np.ndarray
     norm2: np.ndarray
     sum_step2: np.ndarray
+    step_grad2: np.ndarray
     parameters: np.ndarray
     final: dict[str, np.ndarray]
     diverged: np.ndarray
@@ -82,7 +85,7 @@ class Trajectory:
         cases, replicas = problem.shape
         shape = (cases, replicas, len(problem.records))
         scalars = [np.full(shape, np.nan) for _ in range(4)]
-        groups = [np.full((*shape, len(problem.loss.groups)), np.nan) for _ in range(2)]
+        groups = [np.full((*shape, len(problem.loss.groups)), np.nan) for _ in range(3)]
         parameters = np.full((*shape, len(problem.loss.parameters)), np.nan)
         final = {name: array.copy() for name, array in problem.start.items()}
         return cls(*scalars, *groups, parameters, final, np.full((cases, replicas), -1, dtype=np.int64))

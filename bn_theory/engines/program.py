@@ -4,6 +4,7 @@ A step is three lists of assignments, the same for every engine, in plain names:
 
     at_step     once a step, from the sums ``S``: the loss, and what multiplies the slopes
     gradients   once a coordinate: ``f_G`` the gradient of the full loss, ``s_G`` that of the sample
+    moves       once a coordinate and parameter: from the gradient to the direction of the step, with decay and momentum
     sums        once a coordinate, with the new weights: what it adds to the sums of the next step
 
 No derivative is written here: the expressions come from :mod:`bn_theory.losses.derivatives`. What does not
@@ -11,16 +12,19 @@ depend on the coordinate is taken out of the gradients, and what occurs twice is
 
 Names: ``x_G`` one coordinate of the weights, ``d_N`` data, ``p_P`` a parameter and ``was_P`` its value before the
 step, ``z_N`` the noise of this step and ``y_N`` of the next, ``S_k`` a sum, ``norm2_G`` a squared norm, ``h_k`` what
-was taken out of a gradient, ``c_k`` and ``r_k`` what was common, ``full_P`` and ``step_P`` a parameter's gradients.
+was taken out of a gradient, ``c_k`` and ``r_k`` what was common, ``full_P`` and ``step_P`` a parameter's gradients,
+``rate_T``, ``momentum_T``, ``decay_T`` and ``rescaling_T`` the coefficients of a group or parameter in this step,
+``v_G`` one coordinate of a momentum buffer and ``velocity_P`` that of a parameter, ``u_T`` gradient and decay together.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import sympy
 
+from bn_theory.dynamics.methods import DECAY, MOMENTUM, Kind
 from bn_theory.engines.printers import cheap_power
 from bn_theory.losses.language import Data, Parameter, RademacherNoise, Weights
 
@@ -61,7 +65,7 @@ class Program:
 
     Attributes:
         expression: the loss, for the head of what is generated.
-        sampled, projected: the kind of method.
+        kind: of method.
         groups, invariant, parameters: names; ``invariant`` are the groups with proved scale invariance.
         scalars: names of the scalar data.
         noises: what a step draws.
@@ -71,8 +75,7 @@ class Program:
     """
 
     expression: str
-    sampled: bool
-    projected: bool
+    kind: Kind
     groups: tuple[str, ...]
     invariant: tuple[str, ...]
     parameters: tuple[str, ...]
@@ -93,6 +96,46 @@ class Program:
         return (*self.groups, *self.parameters)
 
     @property
+    def coefficients(self) -> tuple[tuple[str, str], ...]:
+        """``((coefficient, target), ...)`` that a step reads, each a number a step."""
+        return self.kind.coefficients(self.targets, self.invariant)
+
+    @property
+    def followed(self) -> str:
+        """Letter of the gradient that a step follows: of the full loss or of the sample."""
+        return "s" if self.kind.sampled else "f"
+
+    @property
+    def squares(self) -> tuple[str, ...]:
+        """What is summed over the coordinates of every group beside the sums of the next step: ``full2`` the squares
+        of ``f_G``, ``step2`` of the step over its rate where that is not ``full2``, ``sample2`` of ``s_G`` where that
+        is neither."""
+        sampled, plain = self.kind.sampled, self.kind.plain
+        apart = {"step2": sampled or not plain, "sample2": sampled and not plain}
+        return ("full2", *(name for name, wanted in apart.items() if wanted))
+
+    @property
+    def step2(self) -> str:
+        """Which of the squares is that of the step over its rate."""
+        return "step2" if "step2" in self.squares else "full2"
+
+    @property
+    def followed2(self) -> str:
+        """Which of the squares is that of the gradient that a step follows."""
+        return "sample2" if "sample2" in self.squares else "step2" if self.kind.sampled else "full2"
+
+    def move(self, target: str, gradient: sympy.Expr, weight: sympy.Expr, velocity: sympy.Expr) -> Assignments:
+        """From a gradient to the direction of the step, the last one assigned: ``u = gradient + decay weight``, then
+        ``velocity = momentum velocity + u``."""
+        found = []
+        if self.kind.decay:
+            found.append((f"u_{target}", gradient + _symbol(f"{DECAY}_{target}") * weight))
+            gradient = _symbol(f"u_{target}")
+        if self.kind.momentum:
+            found.append((str(velocity), _symbol(f"{MOMENTUM}_{target}") * velocity + gradient))
+        return tuple(found)
+
+    @property
     def data(self) -> tuple[str, ...]:
         """All data that a step reads: per coordinate first, then scalars."""
         return (*(n for axis in self.axes for n in axis.data), *self.scalars)
@@ -107,6 +150,7 @@ class Program:
             "diverged",
             "swallowed",
             *travelled,
+            *(f"velocity_{p}" for p in self.parameters if self.kind.momentum),
             *(f"p_{p}" for p in self.parameters),
             *self.carried,
         )
@@ -114,8 +158,8 @@ class Program:
     @property
     def fields(self) -> tuple[str, ...]:
         """What a record holds, in the order of :class:`bn_theory.engines.problem.Trajectory`."""
-        norms, travelled = ([f"{kind}_{g}" for g in self.groups] for kind in ("norm2", "travelled"))
-        return ("value", "grad_norm2", "lowest", "summed", *norms, *travelled, *(f"was_{p}" for p in self.parameters))
+        per_group = [f"{name}_{g}" for name in ("norm2", "travelled", self.followed2) for g in self.groups]
+        return ("value", "grad_norm2", "lowest", "summed", *per_group, *(f"was_{p}" for p in self.parameters))
 
     @property
     def grad_norm2(self) -> sympy.Expr:
@@ -127,14 +171,13 @@ class Program:
         return found + sum(_symbol(full) ** 2 for _, full, _ in self.parameter_steps)
 
 
-def lower(loss, sampled: bool, projected: bool) -> Program:
+def lower(loss, kind: Kind) -> Program:
     """The program of a separable loss under a kind of method (cached).
 
-    Args:
-        loss: a ``Loss``.
-        sampled: whether steps follow a sample (SGD) or the full loss (GD).
-        projected: whether scale-invariant groups are rescaled after each step.
+    Without scale-invariant groups there is nothing to project or to rescale.
     """
+    invariant = bool(loss.scale_invariant_groups)
+    kind = replace(kind, projected=kind.projected and invariant, rescaling=kind.rescaling and invariant)
     d = loss.derivatives
     tables = (d.sums, d.coefficients, d.full, d.sample, d.parameter_full, d.parameter_sample)
     return _lower(
@@ -144,8 +187,7 @@ def lower(loss, sampled: bool, projected: bool) -> Program:
         tuple(loss.symbols.items()),
         loss.reduced.axes,
         loss.scale_invariant_groups,
-        bool(sampled),
-        bool(projected and loss.scale_invariant_groups),
+        kind,
     )
 
 
@@ -154,7 +196,7 @@ def _symbol(name):
 
 
 @lru_cache(maxsize=256)
-def _lower(expression, value, tables, symbols, axes_of_names, invariant, sampled, projected):
+def _lower(expression, value, tables, symbols, axes_of_names, invariant, kind):
     sums, coefficients, full, sample, parameter_full, parameter_sample = map(dict, tables)
     symbols = dict(symbols)
     groups, data, parameters = (
@@ -170,6 +212,7 @@ def _lower(expression, value, tables, symbols, axes_of_names, invariant, sampled
     before |= {symbols[p]: _symbol(f"was_{p}") for p in parameters}
     before |= {symbols[n]: _symbol(f"z_{n}") for n in noises}
 
+    sampled = kind.sampled
     silent = set() if sampled else {symbols[n] for n in noises}
     heard = {s: e for s, e in sums.items() if not e.free_symbols & silent}
     increments, names = _increments(heard, after, symbols, groups, axis_of)
@@ -214,8 +257,7 @@ def _lower(expression, value, tables, symbols, axes_of_names, invariant, sampled
     drawn = [Noise(n, stream, isinstance(symbols[n], RademacherNoise), axis_of[n]) for stream, n in enumerate(noises)]
     return Program(
         str(expression),
-        sampled,
-        projected,
+        kind,
         tuple(groups),
         tuple(invariant),
         tuple(parameters),

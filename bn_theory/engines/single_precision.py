@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bn_theory.dynamics.methods import DECAY, RATE
 from bn_theory.errors import InvalidInputError, RoundingFloorError
 
 UNIT = 2.0**-24
@@ -66,8 +67,11 @@ def check_start(loss, method, states, seed, replicas) -> None:
     for name, array in states.items():
         weights = name in loss.groups
         gradient = np.broadcast_to((sampled if method.sampled else full)[name], array.shape)
-        rate = method.schedule(name).values(0, 1)
-        rate = np.broadcast_to(rate[..., None] if weights else rate, array.shape)
+        rate, decay = (method.coefficient(c, name).values(0, 1) for c in (RATE, DECAY))
+        if weights:
+            rate, decay = rate[..., None], decay[..., None]
+        rate = np.broadcast_to(rate, array.shape)
+        gradient = gradient + decay * array  # the first step, whose momentum buffer is empty
         stored = array.astype(np.float32)
         entries = (-1,) if weights else ()
         moved = np.any(stored - (rate * gradient).astype(np.float32) != stored, axis=entries)

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 
 import sympy
 
+from bn_theory.dynamics.methods import RESCALING
 from bn_theory.engines.program import Program
 
 LARGEST = repr(sys.float_info.max)
@@ -20,9 +21,9 @@ LARGEST = repr(sys.float_info.max)
 class Writer(ABC):
     """The parts of a kernel, written in the order in which they run.
 
-    Names beyond those of a program: ``n_S`` a sum of the next step as it grows, ``rate_T`` the learning rate of a group
-    or parameter, ``full2_G`` and ``step2_G`` the summed squares of ``f_G`` and ``s_G``, ``travelled_G`` the summed
-    squares of the steps, ``awaited`` the step of the next record.
+    Names beyond those of a program: ``n_S`` a sum of the next step as it grows, ``full2_G`` and the like the summed
+    squares of ``Program.squares``, ``travelled_G`` the summed squares of the steps, ``awaited`` the step of the next
+    record.
     """
 
     watches = False
@@ -114,8 +115,8 @@ class Writer(ABC):
         """Leave a scalar to the next call."""
 
     @abstractmethod
-    def rate(self, target):
-        """The learning rate of a group or parameter in this step, 0 in the last evaluation."""
+    def coefficient(self, name, other):
+        """A coefficient's number in this step, ``other`` in the last evaluation, which moves nothing."""
 
     @abstractmethod
     def draw(self, step, entering=False):
@@ -127,11 +128,16 @@ class Writer(ABC):
 
     @abstractmethod
     def over(self, number, axis, names, body):
-        """``body()`` for every coordinate of an axis, its weights read, and the data and noise among the names."""
+        """``body()`` for every coordinate of an axis, its weights read, and the data, noise and buffers among the
+        names."""
 
     @abstractmethod
     def write_weight(self, g):
         """Put the coordinate ``x_G`` back."""
+
+    @abstractmethod
+    def write_velocity(self, g):
+        """Put the coordinate ``v_G`` of a momentum buffer back."""
 
     @abstractmethod
     def clear(self, names):
@@ -190,51 +196,77 @@ class Writer(ABC):
             self.let(f"was_{p}", f"p_{p}")
         for name, e in self.once(program.at_step):
             self.let(name, self.scalar(e))
-        for target in program.targets:
-            self.let(f"rate_{target}", self.rate(target))
+        for name, target in program.coefficients:
+            without_effect = "1.0" if name == RESCALING else "0.0"
+            self.let(f"{name}_{target}", self.coefficient(f"{name}_{target}", without_effect))
+        for g in program.invariant if program.kind.rescaling else ():
+            self.let(f"unscaling_{g}", self.scalar(1 / _named(RESCALING, g)))
         for p, _, step in program.parameter_steps:
-            self.put(f"p_{p} = p_{p} - rate_{p} * {step}{self.semicolon}")
+            direction = step
+            for name, e in program.move(p, _symbol(step), _named("was", p), _named("velocity", p)):
+                # the buffer goes on to the next step, what is between is of this step alone
+                if name == f"velocity_{p}":
+                    self.put(f"{name} = {self.scalar(e)}{self.semicolon}")
+                else:
+                    self.let(name, self.scalar(e))
+                direction = name
+            self.put(f"p_{p} = p_{p} - rate_{p} * {direction}{self.semicolon}")
         if program.noises:
             self.turn()
             self.draw("t + 1")
-        kinds = self.kinds()
-        squares = tuple(f"{kind}_{g}" for g in program.groups for kind in kinds)
-        together = () if program.projected else program.carried
+        squares = tuple(f"{name}_{g}" for g in program.groups for name in self.summed())
+        together = () if program.kind.projected else program.carried
         self.clear((*squares, *together))
         for number, axis in enumerate(program.axes):
-            later = () if program.projected else (axis.common, axis.sums)
-            self.over(number, axis, _names(axis.gradients, *later), lambda axis=axis: self.move(axis))
+            later = () if program.kind.projected else (axis.common, axis.sums)
+            names = _names(axis.gradients, *later)
+            names |= {f"v_{g}" for g in axis.groups if program.kind.momentum}
+            self.over(number, axis, names, lambda axis=axis: self.move(axis))
         self.gather(squares, together)
-        if program.projected:
+        if program.kind.projected:
             self.project()
         self.let("grad_norm2", self.scalar(program.grad_norm2))
         self.record()
         self.count()
 
-    def kinds(self):
+    def summed(self):
         """What is summed for every group beside the sums of the next step."""
-        optional = {"step2": self.program.sampled, "moved2": self.program.projected, "changed": self.watches}
-        return ("full2", *(kind for kind, wanted in optional.items() if wanted))
+        optional = {"moved2": self.program.kind.projected, "changed": self.watches}
+        return (*self.program.squares, *(name for name, wanted in optional.items() if wanted))
 
     def move(self, axis):
         """One coordinate: gradients, their squares, the step, and the sums of the next step."""
         program = self.program
         for name, e in axis.gradients:
             self.local(name, self.coordinate(e))
-        letter = "s" if program.sampled else "f"
+        directions = {}
         for g in axis.groups:
-            self.add(f"full2_{g}", _named("f", g) ** 2)
-            if program.sampled:
-                self.add(f"step2_{g}", _named("s", g) ** 2)
+            gradient, velocity = _named(program.followed, g), _named("v", g)
+            directions[g] = gradient
+            for name, e in program.move(g, gradient, _named("x", g), velocity):
+                directions[g] = _symbol(name)
+                if directions[g] == velocity:
+                    self.put(f"{name} = {self.coordinate(e)}{self.semicolon}")
+                else:
+                    self.local(name, self.coordinate(e))
+            squared = {"full2": _named("f", g), "step2": directions[g], "sample2": gradient}
+            for name in program.squares:
+                self.add(f"{name}_{g}", squared[name] ** 2)
         for g in axis.groups:
-            moved = _named("x", g) - _named("rate", g) * _named(letter, g)
+            moved = _named("x", g) - _named("rate", g) * directions[g]
             self.put(f"x_{g} = {self.coordinate(moved)}{self.semicolon}")
             if self.watches:
                 self.watch(g)
+            if program.kind.rescaling and g in program.invariant:
+                self.put(f"x_{g} = {self.coordinate(_named('x', g) * _named(RESCALING, g))}{self.semicolon}")
             self.write_weight(g)
-            if program.projected:
+            if program.kind.momentum:
+                if program.kind.rescaling and g in program.invariant:
+                    self.put(f"v_{g} = {self.coordinate(_named('v', g) * _named('unscaling', g))}{self.semicolon}")
+                self.write_velocity(g)
+            if program.kind.projected:
                 self.add(f"moved2_{g}", _named("x", g) ** 2)
-        if not program.projected:
+        if not program.kind.projected:
             self.accumulate(axis)
 
     def accumulate(self, axis):
@@ -275,14 +307,17 @@ class Writer(ABC):
         self.begin("if moving")
         self.put(f"lowest = {self.pick('grad_norm2', 'lowest', 'grad_norm2', 'lowest')}{self.semicolon}")
         self.put(f"summed = summed + grad_norm2{self.semicolon}")
-        square = "step2" if program.sampled else "full2"
         for g in program.groups:
-            self.put(f"travelled_{g} = travelled_{g} + rate_{g} * rate_{g} * {square}_{g}{self.semicolon}")
+            self.put(f"travelled_{g} = travelled_{g} + rate_{g} * rate_{g} * {program.step2}_{g}{self.semicolon}")
         self.end()
 
 
+def _symbol(name):
+    return sympy.Symbol(name, real=True)
+
+
 def _named(letter, name):
-    return sympy.Symbol(f"{letter}_{name}", real=True)
+    return _symbol(f"{letter}_{name}")
 
 
 def _names(*assignments):

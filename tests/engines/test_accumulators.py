@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracle import buffer, direction, numbers, with_buffers
 
 import bn_theory as bn
+from bn_theory.dynamics.methods import RATE, RESCALING
 
 EPS = np.finfo(float).eps
 STEPS = 120
@@ -40,13 +42,15 @@ def test_sum_step2_is_the_squared_length_of_the_steps(loss_and_method, engine, p
     start = points(loss, loss.cases or 1, 2)
     result = bn.run(loss, method, start, steps=6, replicas=2, seed=4, record="all", engine=engine)
     total = {g: 0.0 for g in loss.groups}
-    state = start
+    state, buffers = start, {n: b for n, b in with_buffers(loss, method, start).items() if n not in start}
     for t in range(6):
         sample = {n: z for n, z in loss.draw(4, np.arange(2), t).items()} if method.sampled else None
         _, full, sampled = loss.evaluate(state, sample)
+        eta = {c: values[0] for c, values in numbers(loss, method, t, t + 1).items()}
+        followed, new = direction(loss, method, state | buffers, sampled if method.sampled else full, eta)
+        buffers = {buffer(n): b / eta.get((RESCALING, n), 1.0) for n, b in new.items()}
         for g in loss.groups:
-            rate = method.schedule(g).values(t, t + 1)
-            total[g] = total[g] + rate**2 * np.sum((sampled if method.sampled else full)[g] ** 2, axis=-1)
+            total[g] = total[g] + eta[RATE, g][..., 0] ** 2 * np.sum(followed[g] ** 2, axis=-1)
         after = bn.run(loss, method, start, steps=t + 1, replicas=2, seed=4, engine="numpy")
         state = {n: after[f"final_{n}"].values if loss.cases else after[f"final_{n}"].values[None] for n in state}
         for i, g in enumerate(loss.groups):

@@ -6,7 +6,20 @@ The oracle is the plain loop of ``oracle.py``.
 import numpy as np
 import pytest
 import sympy
-from oracle import REPLICAS, SEED, accumulated, bounded, by_case, check, draws, names, one_step_bounds, rates, run
+from oracle import (
+    REPLICAS,
+    SEED,
+    accumulated,
+    bounded,
+    by_case,
+    check,
+    draws,
+    names,
+    numbers,
+    one_step_bounds,
+    run,
+    with_buffers,
+)
 
 import bn_theory as bn
 from bn_theory.engines import numba_source
@@ -48,15 +61,15 @@ def test_one_step_in_ulps(loss_and_method, points, rounding, monkeypatch):
         method = make(rate, 0.25)
         start = points(loss, cases, len(REPLICAS), seed=int(rate * 100))
         samples = draws(loss, method, 0, 1)
-        eta = {n: rates(method, n, 0, 1) for n in names(loss)}
-        states = {n: x[None] for n, x in start.items()}
-        value, full, local = one_step_bounds(loss, method, states, samples, eta, rounding)
+        eta = numbers(loss, method, 0, 1)
+        states = {n: x[None] for n, x in with_buffers(loss, method, start).items()}
+        value, full, gradient, local = one_step_bounds(loss, method, states, samples, eta, rounding)
         plain, *loops = [run(loss, method, start, engine, 1) for engine in both_layouts(monkeypatch)]
         for results in ((plain, loop) for loop in loops):
-            agree(loss, states, value, full, local, results, rounding)
+            agree(loss, states, value, full, gradient, local, results, rounding)
 
 
-def agree(loss, states, value, full, local, results, rounding):
+def agree(loss, states, value, full, gradient, local, results, rounding):
     """Two results of one step differ by no more than that step's rounding."""
     for n in names(loss):
         one, other = (by_case(loss, r[f"final_{n}"], loss.cases) for r in results)
@@ -71,6 +84,15 @@ def agree(loss, states, value, full, local, results, rounding):
         norm2 = (norm2 * norm2).sum() if n in loss.scale_invariant_groups else rounding.number(1.0)
         squares = squares + (full[n] * full[n]).sum() * norm2
     assert np.all(np.abs(difference(results, "grad_norm2", loss)) <= squares.error[0])
+    for i, g in enumerate(loss.groups):
+        squares = (gradient[g] * gradient[g]).sum()
+        one, other = (by_case(loss, of_group(r.step_grad2, i).isel(step=0), loss.cases) for r in results)
+        assert np.all(np.abs(one - other) <= squares.error[0])
+        assert np.all(np.abs(one - squares.value[0]) <= squares.error[0])
+
+
+def of_group(array, i):
+    return array.isel(group=i) if "group" in array.dims else array
 
 
 def difference(results, variable, loss):
@@ -107,6 +129,39 @@ def test_case_axis_of_rates_and_decays(zoo, engine):
             assert np.array_equal(grid[name].isel(case=k), alone[name]), name
 
 
+def test_case_axis_of_every_coefficient(zoo, engine):
+    """Case k of a grid is the run with that case's momentum, decay, change of units and rate alone, bit for bit."""
+    loss = zoo("rayleigh_signs")
+    factors = np.where(np.arange(40) % 5 == 2, [[0.5], [2.0], [1.0]], 1.0)
+    given = {"lr": [0.1, 0.3, 1.0], "momentum": [0.0, 0.5, 0.9], "weight_decay": [0.01, 0.0, 0.02]}
+    grid = bn.run(loss, bn.SGD(**given, rescaling=bn.Table(factors)), steps=40, replicas=2, engine=engine)
+    for k in range(3):
+        # momentum 0 and decay 0 as tables: as numbers they would take them out of the loop, another order of rounding
+        one = {name: bn.Table([values[k]] * 40) for name, values in given.items()}
+        alone = bn.run(loss, bn.SGD(**one, rescaling=bn.Table(factors[k])), steps=40, replicas=2, engine=engine)
+        for name in alone.data_vars:
+            assert np.array_equal(grid[name].isel(case=k), alone[name]), name
+
+
+def test_momentum_and_decay_per_target(zoo, points):
+    """What a dict does not name has none: its first two steps are those of the plain method."""
+    loss = zoo("two_axes")
+    start = points(loss, 2, len(REPLICAS))
+    method = bn.GD(lr=0.3, momentum={"u": 0.9}, weight_decay={"v": 0.5})
+    for engine in ("numpy", "numba"):
+        first = run(loss, method, start, engine, 1)
+        gradient = loss.evaluate(start)[1]
+        # gradients of size 1 with at most 50 operations
+        assert np.all(np.abs(first.final_u.values - (start["u"] - 0.3 * gradient["u"])) <= 50 * EPS)
+        moved = start["v"] - 0.3 * (gradient["v"] + 0.5 * start["v"])
+        assert np.all(np.abs(first.final_v.values - moved) <= 50 * EPS)
+        second = run(loss, method, start, engine, 2)
+        then = loss.evaluate({"u": first.final_u.values, "v": first.final_v.values})[1]
+        heavy = first.final_u.values - 0.3 * (0.9 * gradient["u"] + then["u"])
+        # two steps, the second gradient at weights that differ by the first step's rounding
+        assert np.all(np.abs(second.final_u.values - heavy) <= 500 * EPS)
+
+
 def test_case_axis_of_data(zoo, engine):
     loss = zoo("rayleigh_cases")
     grid = bn.run(loss, bn.GD(lr=0.3), steps=40, replicas=2, engine=engine)
@@ -116,10 +171,13 @@ def test_case_axis_of_data(zoo, engine):
             assert np.array_equal(grid[name].isel(case=k), alone[name]), name
 
 
-def test_array_losses_follow_their_functions(array_loss, points):
+@pytest.mark.parametrize("heavy", [False, True])
+def test_array_losses_follow_their_functions(array_loss, points, heavy):
     """The readable engine on array functions: the update written out, bit for bit."""
-    method = bn.SGD(lr=0.3, decay=0.5) if array_loss.noises else bn.GD(lr=0.3)
+    heavy = {"momentum": 0.7, "weight_decay": 0.01} if heavy else {}
+    method = bn.SGD(lr=0.3, decay=0.5, **heavy) if array_loss.noises else bn.GD(lr=0.3, **heavy)
     state = points(array_loss, 1, len(REPLICAS))
+    buffer = {n: np.zeros_like(x) for n, x in state.items()}
     result = run(array_loss, method, state, "auto", 30)
     assert result.attrs["engine"] == "numpy"
     for t in range(30):
@@ -127,6 +185,9 @@ def test_array_losses_follow_their_functions(array_loss, points):
         assert np.array_equal(result.loss.isel(step=t), array_loss.value(state)[0])
         gradient = array_loss.gradient(state, sample)
         rate = method.schedule("w").values(t, t + 1)
+        if heavy:
+            buffer = {n: 0.7 * b + (gradient[n] + 0.01 * state[n]) for n, b in buffer.items()}
+            gradient = buffer
         state = {n: x - (rate[..., None] if n == "w" else rate) * gradient[n] for n, x in state.items()}
     for n, x in state.items():
         assert np.array_equal(result[f"final_{n}"], x[0])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import bn_theory as bn
+from bn_theory.dynamics.methods import RATE
 from bn_theory.engines.array_loop import advance, begin, diverging, measure, recorded
 from bn_theory.engines.numpy_ import NumpyEngine
 from bn_theory.engines.problem import Problem
@@ -79,16 +80,23 @@ def test_values_and_gradients(array_loss, points):
     array_loss.check(moved, samples(array_loss)[-1][1])
 
 
-@pytest.mark.parametrize("projected", [False, True])
-def test_steps(array_loss, points, projected):
+OPTIONS = {
+    "plain": {},
+    "projected": {"projected": True},
+    "heavy": {"momentum": 0.8, "weight_decay": [0.0, 0.02], "rescaling": bn.Table([1, 1, 0.5, 1, 2, 1, 1, 0.25, 1])},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_steps(array_loss, points, options):
     """The law of the loop, called step by step, against the NumPy engine's records."""
     make = bn.SGD if array_loss.noises else bn.GD
-    method, steps = make(lr=[0.3, 2.0], projected=projected), 9
+    method, steps = make(lr=[0.3, 2.0], **OPTIONS[options]), 9
     state = points(array_loss, 2, len(REPLICAS))
     expected = NumpyEngine().run(
         Problem(array_loss, method, state, REPLICAS, SEED, np.arange(steps + 1), lambda done: None)
     )
-    carried = begin(xp, array_loss, {name: away(array) for name, array in state.items()})
+    carried = begin(xp, array_loss, method, {name: away(array) for name, array in state.items()})
     diverged = away(np.full((2, len(REPLICAS)), -1))
     for t in range(steps + 1):
         sample = array_loss.draw(SEED, away(REPLICAS), t, xp=xp) if method.sampled else None
@@ -99,11 +107,11 @@ def test_steps(array_loss, points, projected):
         for name, found in zip(names, record, strict=False):
             assert np.array_equal(found, getattr(expected, name)[..., t]), (name, t)
         others = np.stack(record[4:], axis=-1)
-        kept = [getattr(expected, name)[..., t, :] for name in ("norm2", "sum_step2", "parameters")]
+        kept = [getattr(expected, name)[..., t, :] for name in ("norm2", "sum_step2", "step_grad2", "parameters")]
         assert np.array_equal(others, np.concatenate(kept, axis=-1)), t
         if t < steps:
-            lr = {name: away(method.schedule(name).values(t, t + 1)) for name in state}
-            carried = advance(xp, array_loss, method, carried, measured, lr)
+            now = {c: away(np.array(s.values(t, t + 1))) for c, s in method.coefficients(array_loss).items()}
+            carried = advance(xp, array_loss, method, carried, measured, now)
     for name, array in carried.state.items():
         assert np.array_equal(home(array), expected.final[name])
     assert np.all(home(diverged) == -1)
@@ -113,13 +121,13 @@ def test_a_nan_enters_the_divergence_and_not_the_minimum():
     numbers = away(np.array([[1.0, np.nan, np.inf]]))
     fine = away(np.ones((1, 3)))
     loss = SimpleNamespace(groups=("w",), parameters=(), scale_invariant_groups=())
-    carried = begin(xp, loss, {"w": away(np.ones((1, 3, 2)))})
+    carried = begin(xp, loss, bn.GD(lr=0.5), {"w": away(np.ones((1, 3, 2)))})
     measured = SimpleNamespace(
         value=fine, grad_norm2=numbers, norm2={"w": fine}, gradient={"w": away(np.ones((1, 3, 2)))}
     )
     found = diverging(xp, away(np.array([[-1, -1, 4]])), measured, away(np.asarray(7)))
     assert home(found).tolist() == [[-1, 7, 4]]
-    after = advance(xp, loss, bn.GD(lr=0.5), carried, measured, {"w": away(np.array([[0.5]]))})
+    after = advance(xp, loss, bn.GD(lr=0.5), carried, measured, {(RATE, "w"): away(np.array([[0.5]]))})
     assert home(after.smallest).tolist() == [[1.0, np.inf, np.inf]]
 
 

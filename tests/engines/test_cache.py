@@ -10,6 +10,7 @@ import pytest
 
 import bn_theory as bn
 import proofs_check
+from bn_theory.dynamics.methods import Kind
 from bn_theory.engines import numba_
 from bn_theory.engines.numba_source import ACROSS_REPLICAS, ALONG_COORDINATES, source
 from bn_theory.engines.program import lower
@@ -106,15 +107,15 @@ def test_a_run_in_the_fallback_folder(monkeypatch, tmp_path, zoo):
     fallback.mkdir()
     monkeypatch.setattr(numba_.tempfile, "mkdtemp", lambda **keywords: str(fallback))
     loss = bn.rayleigh([0.0, 1.0])
-    text = source(lower(loss, False, False), ACROSS_REPLICAS)
+    text = source(lower(loss, Kind()), ACROSS_REPLICAS)
     numba_._compiled.__wrapped__(text)  # past the in-memory cache
     assert [p.suffix for p in fallback.iterdir()].count(".py") == 1
 
 
 def test_one_loop_serves_all_data_rates_and_sizes(zoo):
     losses = (zoo("rayleigh"), zoo("rayleigh_cases"), bn.rayleigh([1, 2]))
-    assert len({lower(loss, True, False) for loss in losses}) == 1
-    kinds = [lower(zoo("rayleigh"), *kind) for kind in ((True, False), (False, False), (False, True))]
+    assert len({lower(loss, Kind(sampled=True)) for loss in losses}) == 1
+    kinds = [lower(zoo("rayleigh"), Kind(*kind)) for kind in ((True, False), (False, False), (False, True))]
     layouts = (ACROSS_REPLICAS, ALONG_COORDINATES)
     assert len({source(program, layout) for program in kinds for layout in layouts}) == 6
 
@@ -124,8 +125,9 @@ def test_generated_source_is_the_same_in_every_process(tmp_path):
     loss = "bn.with_linear_noise(bn.bilinear([1.0, 0.5]), 0.3)"  # five sums on one axis
     code = (
         "import hashlib, bn_theory as bn; from bn_theory.engines.program import lower; "
+        "from bn_theory.dynamics.methods import Kind; "
         "from bn_theory.engines.numba_source import ACROSS_REPLICAS, ALONG_COORDINATES, source; "
-        f"program = lower({loss}, True, True); "
+        f"program = lower({loss}, Kind(True, True)); "
         "text = source(program, ACROSS_REPLICAS) + source(program, ALONG_COORDINATES); "
         "print(hashlib.sha256(text.encode()).hexdigest())"
     )

@@ -16,11 +16,23 @@ from bn_theory.errors import InvalidInputError
 from bn_theory.losses import matvec
 
 SEED, REPLICAS = 2**33 + 1, np.array([0, 5, 2**31 + 3])
-FIELDS = ("loss", "grad_norm2", "min_grad_norm2", "sum_grad_norm2", "norm2", "sum_step2", "parameters", "diverged")
+FIELDS = (
+    "loss",
+    "grad_norm2",
+    "min_grad_norm2",
+    "sum_grad_norm2",
+    "norm2",
+    "sum_step2",
+    "step_grad2",
+    "parameters",
+    "diverged",
+)
+UNITS = np.where(np.arange(50) % 7 == 3, 0.5, np.where(np.arange(50) % 7 == 5, 2.0, 1.0))
 METHODS = {
     "GD": lambda lr: bn.GD(lr=lr),
     "SGD": lambda lr: bn.SGD(lr=lr, decay=0.25),
     "projected": lambda lr: bn.SGD(lr=lr, decay=0.5, projected=True),
+    "heavy": lambda lr: bn.SGD(lr=lr, momentum=0.8, weight_decay=[0.0, 0.02], rescaling=bn.Table(UNITS)),
 }
 
 

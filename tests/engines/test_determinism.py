@@ -74,7 +74,9 @@ def test_thread_count(monkeypatch, threads):
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [(n, "SGD") for n in (*SIGNS, "rayleigh_gaussian")] + [("least_squares_bn", "GD"), ("two_axes", "projected GD")],
+    [(n, "SGD") for n in (*SIGNS, "rayleigh_gaussian")]
+    + [("least_squares_bn", "GD"), ("two_axes", "projected GD")]
+    + [("rayleigh_signs", "heavy SGD"), ("least_squares_bn_signs", "heavy SGD")],
 )
 def test_chunks(zoo, monkeypatch, name, kind):
     """Sums, noise tiles, records and rates survive the cut of a run into chunks of 64 steps."""
@@ -83,6 +85,9 @@ def test_chunks(zoo, monkeypatch, name, kind):
         "SGD": bn.SGD(lr=0.3, decay=0.25),
         "GD": bn.GD(lr=0.3),
         "projected GD": bn.GD(lr=0.3, projected=True),
+        "heavy SGD": bn.SGD(
+            lr=bn.Cosine(0.1, 200), momentum=0.8, weight_decay=0.02, rescaling=bn.Table(np.tile([0.5, 2.0, 1.0], 67))
+        ),
     }[kind]
     for steps in (1, 63, 64, 65, 128, 200):
         chunks = []

@@ -16,6 +16,7 @@ from oracle import REPLICAS, SEED, accumulated, bounded, check
 
 import bn_theory as bn
 from bn_theory import simulate
+from bn_theory.dynamics.methods import Kind
 from bn_theory.engines import fused
 from bn_theory.engines.cuda_source import kernel, kernel_kind
 from bn_theory.engines.cupy_ import CupyEngine
@@ -181,16 +182,16 @@ def test_a_replica_alone_and_a_case_alone(kind, on_host):
 
 
 def test_the_kernel_is_chosen_by_the_number_of_coordinates():
-    program = lower(noisy(4), True, False)
+    program = lower(noisy(4), Kind(sampled=True))
     assert [kernel_kind([d]) for d in (1, 64, 65, 10_000)] == ["thread", "thread", "block", "block"]
     assert kernel(program, [64]).kind == "thread" and kernel(program, [65]).kind == "block"
     assert kernel(program, [64], kind="block").kind == "block"
-    pair = lower(bn.bilinear([1.0, 0.5]), False, False)
+    pair = lower(bn.bilinear([1.0, 0.5]), Kind())
     assert kernel(pair, [40]).kind == "block"  # two groups of 40
 
 
 def test_more_signs_than_shared_memory_holds_are_refused():
-    program = lower(noisy(4), True, False)
+    program = lower(noisy(4), Kind(sampled=True))
     kernel(program, [45_000])
     with pytest.raises(LoweringError, match=r"50000 coordinates.*shared memory.*engine='numba'"):
         kernel(program, [50_000])
@@ -306,7 +307,7 @@ def test_a_function_without_a_form_is_named():
     w = bn.weights("w")
     loss = bn.Loss(bn.total(sympy.besselj(0, w) ** 2))
     with pytest.raises(LoweringError, match=r"besselj.*'cupy'.*engine='numpy'"):
-        kernel(lower(loss, False, False), [3])
+        kernel(lower(loss, Kind()), [3])
     with pytest.raises(bn.InvalidInputError, match=r"besselj.*'numba'.*engine='numpy'"):
         bn.run(loss, bn.GD(lr=0.1), start=[0.1, 0.2, 0.3], steps=1, engine="numba")
     found = bn.run(loss, bn.GD(lr=0.1), start=[0.1, 0.2, 0.3], steps=1)  # auto takes the one that can
@@ -346,15 +347,17 @@ def test_nvcc_takes_every_kernel_without_a_warning(zoo, tmp_path, kind, dtype):
     losses = ("rayleigh_gaussian", "bilinear_signs", "least_squares_bn_signs", "two_axes", "inside", "odd_powers")
     many = (noisy(4096), bn.with_linear_noise(bn.rayleigh(np.linspace(0.0, 1.0, 5000)), 0.3, kind="gaussian"))
     parts = []
-    for k, loss in enumerate((*map(zoo, losses), *many)):
-        for projected in (False, True):
-            program = lower(loss, bool(loss.noises), projected)
+    for loss in (*map(zoo, losses), *many):
+        sampled = bool(loss.noises)
+        heavy = Kind(sampled=sampled, momentum=True, decay=True, rescaling=True)
+        for kind in (Kind(sampled=sampled), Kind(sampled=sampled, projected=True), heavy):
+            program = lower(loss, kind)
             found = kernel(program, [loss.dimensions[axis.groups[0]] for axis in program.axes], dtype, kind)
             body = "".join(line for line in found.text.splitlines(True) if not line.startswith("#define"))
             defines = "".join(line for line in found.text.splitlines(True) if line.startswith("#define"))
             undefine = "".join(f"#undef {line.split()[1]}\n" for line in defines.splitlines())
             body = body.replace('extern "C" ', "")
-            parts.append(f"namespace n{k}{int(projected)} {{\n{defines}{body}\n{undefine}}}\n")
+            parts.append(f"namespace n{len(parts)} {{\n{defines}{body}\n{undefine}}}\n")
     source = tmp_path / "kernels.cu"
     source.write_text("".join(parts))
     for architecture in ("sm_80", "sm_90"):

@@ -54,7 +54,7 @@ def test_other_bad_arguments():
     with pytest.raises(TypeError):
         bn.GD(lr=0.1, decay=0.5)
     with pytest.raises(TypeError):
-        bn.SGD(lr=0.1, momentum=0.9)
+        bn.SGD(lr=0.1, nesterov=True)
 
 
 def test_a_decay_is_never_dropped_silently():
