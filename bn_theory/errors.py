@@ -61,6 +61,17 @@ class DivergedError(BnTheoryError):
         self.dataset = dataset
 
 
+class NoEquivalentScheduleError(InvalidInputError):
+    """No weight-decay-free schedule of positive rates trains alike: decay carries the weights through 0.
+
+    The message names the step or the condition, and what to lower.
+    """
+
+
+class ScheduleEndedError(BnTheoryError, RuntimeError):
+    """A scheduler was stepped beyond the last step of its schedule; the message says how many it has."""
+
+
 class NoPowerLawError(BnTheoryError):
     """The data are not a power law over the window; ``reason`` is one word, ``partial`` the fit so far.
 

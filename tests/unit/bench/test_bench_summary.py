@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 import bn_theory as bn
+from bn_theory.dynamics.methods import Kind
 from bn_theory.bench import summary
 from bn_theory.bench.measure import ENGINE, REFERENCE, Contender, Measured, Run
 from bn_theory.bench.memory import RESOLUTION, Peak
@@ -82,15 +83,15 @@ def test_memory_below_the_resolution_does_not_count_as_growth():
 def test_the_limit_is_multiply_adds_over_instructions_of_the_method_s_kind(monkeypatch):
     asked = []
 
-    def count(loss, sampled, projected):
-        asked.append((loss, sampled, projected))
+    def count(loss, kind):
+        asked.append((loss, kind))
         return SimpleNamespace(per_coordinate=8.0)
 
     monkeypatch.setitem(sys.modules, "bn_theory.engines.operations", SimpleNamespace(count=count))
     loss = bn.with_linear_noise(bn.rayleigh([0.0, 1.0]), 0.1)
     assert summary.arithmetic_limit(4e9, loss, bn.SGD(lr=0.1)) == 5e8
     assert summary.arithmetic_limit(4e9, loss, bn.GD(lr=0.1, projected=True)) == 5e8
-    assert asked == [(loss, True, False), (loss, False, True)]
+    assert asked == [(loss, Kind(sampled=True)), (loss, Kind(projected=True))]
 
 
 def test_array_functions_have_no_known_limit(zoo):
