@@ -86,11 +86,11 @@ def is_positive(expression) -> bool:
 def is_smooth(expression) -> bool:
     """Whether ``expression`` is smooth wherever its symbols have their declared signs.
 
-    True for sums, products, exponentials, and for powers and logarithms of arguments that are provably
-    positive.
+    True for sums, products, exponentials, sines and cosines, and for powers and logarithms of arguments
+    that are provably positive.
     """
     for e in sp.preorder_traversal(sp.sympify(expression)):
-        if e.is_number or isinstance(e, sp.Symbol | AppliedUndef | sp.Add | sp.Mul | sp.exp):
+        if e.is_number or isinstance(e, sp.Symbol | AppliedUndef | sp.Add | sp.Mul | sp.exp | sp.sin | sp.cos):
             continue
         if isinstance(e, sp.Pow):
             if e.exp.is_integer and e.exp.is_nonnegative:

@@ -85,23 +85,30 @@ class _Translator:
     def __init__(self, z3):
         self.z3 = z3
         self.variables = {}
+        self.applications = {}
         self.constraints = []
         self.opaque = False
 
     def _fresh(self, key):
         if key not in self.variables:
-            if isinstance(key, AppliedUndef):  # an uninterpreted function, so that equal arguments give equal values
-                arguments = [n / d for n, d in map(self.quotient, key.args)]
-                real = self.z3.RealSort()
-                function = self.z3.Function(f"f_{key.func.__name__}", *[real] * (len(arguments) + 1))
-                variable = self.variables[key] = function(*arguments)
-            else:
-                variable = self.variables[key] = self.z3.Real(f"x{len(self.variables)}")
+            variable = self.variables[key] = self.z3.Real(f"x{len(self.variables)}")
+            if isinstance(key, AppliedUndef):
+                self._congruent(key, variable)
             if key.is_positive:
                 self.constraints.append(variable > 0)
             elif key.is_nonnegative:
                 self.constraints.append(variable >= 0)
         return self.variables[key]
+
+    def _congruent(self, key, variable):
+        """Equal arguments give equal values.  (Functions of z3's own would keep it from its solver for polynomials.)"""
+        arguments = [n / d for n, d in map(self.quotient, key.args)]
+        known = self.applications.setdefault((key.func.__name__, len(arguments)), [])
+        for others, value in known:
+            differ = [self.z3.simplify(a != b) for a, b in zip(arguments, others, strict=True)]
+            if not any(self.z3.is_true(d) for d in differ):
+                self.constraints.append(self.z3.Or(*differ, variable == value))
+        known.append((arguments, variable))
 
     def quotient(self, expression):
         """``(numerator, denominator)`` of ``expression``."""
