@@ -80,7 +80,44 @@ def positive(text: str) -> float:
     return number
 
 
+def between(low: float, below: float = math.inf):
+    """An argparse type: a finite number in ``[low, below)``."""
+
+    def convert(text):
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not (math.isfinite(number) and low <= number < below):
+            end = "" if math.isinf(below) else f" and below {below:g}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least {low:g}{end}")
+        return number
+
+    return convert
+
+
+def drops(text: str) -> tuple[tuple[int, float], ...]:
+    """An argparse type: ``EPOCH:FACTOR,EPOCH:FACTOR,...`` as pairs in the order of epochs."""
+    found = []
+    for part in text.split(","):
+        epoch, colon, factor = part.partition(":")
+        try:
+            if not colon:
+                raise argparse.ArgumentTypeError("there is no colon in it")
+            found.append((whole(1)(epoch.strip()), positive(factor.strip())))
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentTypeError(
+                f"{part.strip()!r} is not EPOCH:FACTOR ({error}); write for instance 80:0.1,120:0.1"
+            ) from error
+    epochs = [epoch for epoch, _ in found]
+    if repeated := [epoch for epoch in dict.fromkeys(epochs) if epochs.count(epoch) > 1]:
+        raise argparse.ArgumentTypeError(f"two drops at epoch {repeated[0]} in {text!r}; multiply their factors")
+    return tuple(sorted(found))
+
+
 SEED = whole(0, 2**64)
+MOST_STEPS = 10_000_000
+"""Steps of a schedule: what is still quick and fits into memory."""
 
 
 def parse(arguments=None) -> argparse.Namespace:
@@ -97,11 +134,11 @@ def parse(arguments=None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
-    for add in (_list, _verify, _fit, _calibrate, _prove, _bench):
+    for add in (_list, _verify, _fit, _calibrate, _prove, _bench, _schedule):
         add(commands)
     options = parser.parse_args(arguments)
-    if options.command == "fit":
-        _check_fit(options, commands.choices["fit"])
+    if check := {"fit": _check_fit, "schedule": _check_schedule}.get(options.command):
+        check(options, commands.choices[options.command])
     return options
 
 
@@ -255,3 +292,42 @@ def _bench(commands):
         "--scale", type=positive, default=1.0, metavar="F", help="factor on the time of every call (default: 1)"
     )
     parser.add_argument("--json", metavar="PATH", help="also write all figures there, whole or not at all")
+
+
+def _schedule(commands):
+    parser = _command(
+        commands,
+        "schedule",
+        "schedule",
+        "Turn weight decay into a learning-rate schedule that trains a normalised network identically without it.",
+    )
+    parser.add_argument("--lr", type=positive, required=True, metavar="RATE", help="learning rate at the start")
+    parser.add_argument("--weight-decay", type=between(0), required=True, metavar="LAMBDA", help="as in PyTorch's SGD")
+    parser.add_argument(
+        "--momentum", type=between(0, 1), default=0.0, metavar="GAMMA", help="as in PyTorch's SGD (default: 0)"
+    )
+    parser.add_argument("--epochs", type=whole(1), required=True, metavar="N", help="length of the run")
+    parser.add_argument("--steps-per-epoch", type=whole(1), required=True, metavar="N", help="391: CIFAR in 128s")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument(
+        "--decay", type=drops, default=(), metavar="EPOCH:FACTOR,...", help="multiply the rate from that epoch on"
+    )
+    shape.add_argument("--cosine", action="store_true", help="let the rate fall to 0 over the run as a cosine")
+    parser.add_argument(
+        "--warmup", type=whole(1), metavar="EPOCHS", help="let the rate rise linearly over the first epochs"
+    )
+    parser.add_argument("--csv", metavar="PATH", help="also write every step there, whole or not at all")
+    parser.add_argument("--plot", metavar="PATH", help="also draw it: .png, .svg or .pdf (needs matplotlib)")
+
+
+def _check_schedule(options, parser):
+    """Refuse a schedule that does not fit into the run."""
+    if late := [epoch for epoch, _ in options.decay if epoch >= options.epochs]:
+        parser.error(
+            f"--decay at epoch {late[0]} is outside of the run; epochs count from 0, the last of --epochs "
+            f"{options.epochs} is {options.epochs - 1}"
+        )
+    if options.warmup is not None and options.warmup > options.epochs:
+        parser.error(f"--warmup {options.warmup} is longer than --epochs {options.epochs}")
+    if (steps := options.epochs * options.steps_per_epoch) > MOST_STEPS:
+        parser.error(f"{options.epochs} epochs of {options.steps_per_epoch} are {steps} steps; at most {MOST_STEPS}")

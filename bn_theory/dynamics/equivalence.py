@@ -121,9 +121,14 @@ class EquivalentSchedule:
     @property
     def lr(self) -> np.ndarray:
         """``eta~_t``, shape ``(steps,)``; ``inf`` where it does not fit a float."""
+        return self._lr(np.arange(self.length))
+
+    def _lr(self, at):
+        """The rates of the steps ``at``, an array of step numbers."""
+        eta = self.eta[at]
         with np.errstate(over="ignore", invalid="ignore"):
             # a rate of exactly 0 stays 0 whatever it is multiplied by
-            return np.where(self.eta == 0, 0.0, self.eta * np.exp(self._log_growth()))
+            return np.where(eta == 0, 0.0, eta * np.exp(-(self.log_p[at] + self.log_p[at + 1])))
 
     def _log_growth(self):
         return -(self.log_p[:-1] + self.log_p[1:])
@@ -157,7 +162,7 @@ class EquivalentSchedule:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Where float32 and float64 would overflow, and the rescaling that avoids it; empty where they do not."""
-        found = []
+        found, rescaled = [], None
         for dtype in LARGEST:
             over = self.overflow(dtype)
             if over.first is None:
@@ -166,7 +171,8 @@ class EquivalentSchedule:
             where = ", ".join(f"{what} at step {step}" for what, step in places if step is not None)
             # p never grows: where rates start below this, a rate overflows only after weights have grown by 2^bits
             if self.eta.max() <= math.ldexp(LARGEST[dtype], -2 * RESCALE_BITS):
-                first = int(self.rescaled().steps_with_rescaling[0])
+                rescaled = rescaled or self.rescaled()
+                first = int(rescaled.steps_with_rescaling[0])
                 remedy = (
                     f"after step {first}, and again whenever the weights have grown by 2^{RESCALE_BITS}, multiply "
                     f"weights by 2^-{RESCALE_BITS}, momentum buffers by 2^{RESCALE_BITS} and all later rates by "
@@ -202,12 +208,13 @@ class EquivalentSchedule:
             correction = np.where(sign == 0, 0.0, sign * np.exp(log + scale))
         return Rescaled(finite_rates(lr, 0, self.name), np.ldexp(1.0, -change), correction, shifts)
 
-    def method(self, *, sampled: bool = True, rescale: bool = True) -> Method:
+    def method(self, *, sampled: bool = True, rescale: bool = True, others=None) -> Method:
         """The decay-free method for ``bn.run``: SGD (or GD) with these rates, the momentum, and changes of units.
 
         Args:
             sampled: SGD, or GD.
             rescale: change units where weights have grown by ``2^32``; without it the rates must fit a float.
+            others: ``{name: learning rate}`` of what is not scale-invariant: it keeps its own rate and does not decay.
 
         Raises:
             InvalidInputError: ``rescale=False`` and a rate beyond float64.
@@ -218,10 +225,12 @@ class EquivalentSchedule:
             lr, correction, factors = found.lr, found.correction, found.factors
         else:
             lr, correction, factors = finite_rates(self.lr, 0, self.name), sign * np.exp(log), np.ones(self.length)
+        others = dict(others or {})
         extra = {"momentum": Table(self.momentum)} if np.any(self.momentum) else {}
-        extra |= {"weight_decay": Table(correction)} if np.any(sign) else {}
+        if np.any(sign):
+            extra["weight_decay"] = {None: Table(correction)} | dict.fromkeys(others, 0.0)
         extra |= {"rescaling": Table(factors)} if np.any(factors != 1) else {}
-        return (SGD if sampled else GD)(Table(lr), **extra)
+        return (SGD if sampled else GD)({None: Table(lr)} | others if others else Table(lr), **extra)
 
     def values(self, first, last):
         """Rates as of a ``Schedule``, shape ``(1, last - first)``.
@@ -230,7 +239,7 @@ class EquivalentSchedule:
             InvalidInputError: a rate beyond float64; names the step.
         """
         at = np.minimum(np.arange(first, last), self.length - 1)
-        return finite_rates(self.lr[at][None], first, self.name)
+        return finite_rates(self._lr(at)[None], first, self.name)
 
     def __str__(self):
         return f"{self.name} of {self.length} steps"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from pathlib import PurePath
 
 import numpy as np
 
@@ -499,6 +500,120 @@ def _median(axes, t, y, style, label, ends=(0.05, 0.95)):
     return middle
 
 
+def equivalent_schedule(schedule, *, title: str = ""):
+    """A schedule with weight decay, the decay-free one that trains alike, and what keeps that one in range.
+
+    Above: the two learning rates, with the largest float32 and float64 where the rate comes near. Middle, where weights
+    grow enough for that: the rate in units that change on the way (``schedule.rescaled()``). Below: ``p_t``, the factor
+    between the weights of both runs.
+    Rates and ``p`` are drawn by their logarithms, so that they may lie beyond the floating-point numbers; long
+    schedules are thinned, with every jump kept.
+
+    Args:
+        schedule: ``EquivalentSchedule``. Against epochs where it has ``steps_per_epoch``, else against steps.
+        title: shown above.
+
+    Returns:
+        ``matplotlib.figure.Figure``.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        InvalidInputError: all rates are 0.
+    """
+    need_matplotlib()
+    from bn_theory.dynamics.equivalence import LARGEST
+
+    steps = schedule.length
+    if not np.any(schedule.eta > 0):
+        raise InvalidInputError("every learning rate is 0: there is nothing to draw on a logarithmic axis")
+    rescaled = schedule.rescaled()
+    with np.errstate(divide="ignore"):
+        given, scaled = np.log10(schedule.eta), np.log10(rescaled.lr)
+        free = schedule.log_lr / math.log(10)
+    shown = _thinned(given, rescaled.steps_with_rescaling)
+    per_epoch = schedule.steps_per_epoch
+    x = shown / (per_epoch or 1)
+    changes = len(rescaled.steps_with_rescaling)
+    heights = (1.6, 1, 1) if changes else (1.6, 1)
+    figure, (top, *middle, bottom) = _stack(heights, 2.4 * len(heights), title, ())
+    # the dashes lie on the line: without weight decay both stay visible
+    curves = [(top, free, STYLES[0], "without, equivalent"), (top, given, STYLES[1], "with weight decay")]
+    curves += [(bottom, schedule.log_p[:-1] / math.log(10), STYLES[0], None)]
+    curves += [(axes, scaled, STYLES[0], None) for axes in middle]
+    for axes, y, (color, dash), label in curves:
+        y = np.where(np.isfinite(y), y, np.nan)[shown]  # a rate of 0 has no place on the axis
+        width = 0.5 if axes in middle and changes > 40 else 1.6
+        axes.plot(x, y, color=color, linestyle=dash, linewidth=width, label=label)
+    for name, largest in LARGEST.items():
+        height = math.log10(largest)
+        if free.max() > 0.75 * height:
+            top.axhline(height, color=GREY, linewidth=0.9, linestyle=(0, (4, 2)))
+            where = {"transform": top.get_yaxis_transform(), "ha": "right", "va": "bottom"}
+            top.text(0.99, height, f"largest {name}", fontsize=8, color=GREY, **where)
+    for axes in figure.axes:
+        _powers_of_ten(axes)
+    top.set_xlim(0, steps / (per_epoch or 1))
+    top.set_ylabel("learning rate")
+    for axes in middle:
+        axes.set_ylabel("rate in changing units")
+    bottom.set_ylabel(r"$p_t = w_t/\widetilde{w}_t$")
+    what = f"epoch ({per_epoch} steps each)" if per_epoch else "step $t$"
+    bottom.set_xlabel(f"{what}   (all quantities dimensionless)")
+    _legend(top, "upper left")
+    return figure
+
+
+def _thinned(logs, jumps, most=4000):
+    """Steps to be drawn: at most about ``most`` evenly, and both sides of every jump of a rate by more than 2 %."""
+    steps = len(logs)
+    with np.errstate(invalid="ignore"):
+        moved = np.flatnonzero(np.abs(np.diff(logs)) > math.log10(1.02))
+    sides = np.concatenate([moved, jumps])
+    sides = sides if len(sides) <= most else sides[:: -(-len(sides) // most)]
+    even = np.linspace(0, steps - 1, min(steps, most)).round()
+    return np.unique(np.clip(np.concatenate([even, sides, sides + 1]), 0, steps - 1).astype(int))
+
+
+def _powers_of_ten(axes):
+    """Label a linear axis of logarithms as a logarithmic one; a narrow range is widened to a decade."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    low, high = axes.get_ylim()
+    if high - low < 1:
+        axes.set_ylim(math.floor(low), max(math.ceil(high), math.floor(low) + 1))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"$10^{{{y:.0f}}}$"))
+
+
+FORMATS = ("png", "svg", "pdf")
+
+
+def format_of(path) -> str:
+    """The format of a figure's file by its name's ending: one of ``FORMATS``.
+
+    Raises:
+        InvalidInputError: another ending.
+    """
+    ending = PurePath(path).suffix.lstrip(".").lower()
+    if ending not in FORMATS:
+        raise InvalidInputError(f"cannot draw {path}: its name must end in {', '.join(f'.{f}' for f in FORMATS)}")
+    return ending
+
+
+def as_bytes(figure, kind: str, dpi: int = DPI) -> bytes:
+    """A figure as the bytes of a file, without a date in it.
+
+    Args:
+        figure: of any function here.
+        kind: one of ``FORMATS``.
+        dpi: dots an inch, of a png.
+    """
+    stream = io.BytesIO()
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    figure.savefig(stream, format=kind, dpi=dpi, metadata=undated)
+    return stream.getvalue()
+
+
 def as_png(figure, dpi: int = DPI) -> bytes:
     """A figure as the bytes of a PNG file.
 
@@ -506,6 +621,4 @@ def as_png(figure, dpi: int = DPI) -> bytes:
         figure: of any function here.
         dpi: dots an inch.
     """
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=dpi)
-    return stream.getvalue()
+    return as_bytes(figure, "png", dpi)

@@ -132,6 +132,13 @@ def amplitude(name: str, interval, tolerance: float, **details) -> Evidence:
     return Evidence(name, "amplitude", verdict, (low + high) / 2, 1.0, (low, high), tolerance, details=details)
 
 
+def measurement(name: str, interval, **details) -> Evidence:
+    """An answer with a 95 % interval where nothing is predicted; inconclusive if the interval is not finite."""
+    low, high = map(float, interval)
+    verdict = SUPPORTED if math.isfinite(low) and math.isfinite(high) else INCONCLUSIVE
+    return Evidence(name, "measurement", verdict, (low + high) / 2, None, (low, high), details=details)
+
+
 def no_power_law(name: str, predicted: float, error: NoPowerLawError, one_sided: bool = False) -> Evidence:
     """The verdict on a claimed exponent of a norm where the fit of its square refused.
 

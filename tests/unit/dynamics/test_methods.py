@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import bn_theory as bn
 from bn_theory.dynamics import Constant, Power, Schedule
+from bn_theory.dynamics.methods import DECAY, MOMENTUM, RATE, RESCALING, Kind
 from bn_theory.errors import InvalidInputError
 
 BAD_RATES = [
@@ -144,3 +145,133 @@ def test_names_tell_methods_apart():
     assert len(names) == 7
     assert (bn.GD(lr=0.1).sampled, bn.SGD(lr=0.1).sampled) == (False, True)
     assert (bn.GD(lr=0.1).projected, bn.GD(lr=0.1, projected=True).projected) == (False, True)
+
+
+# --- momentum, weight decay, changes of units ---
+
+MAKERS = pytest.mark.parametrize("make", [bn.GD, bn.SGD], ids=["GD", "SGD"])
+
+
+@MAKERS
+def test_the_kind_says_what_a_step_consists_of(make):
+    sampled = make is bn.SGD
+    assert make(0.1).kind == Kind(sampled)
+    assert make(0.1, momentum=0.9).kind == Kind(sampled, momentum=True)
+    assert make(0.1, weight_decay=5e-4).kind == Kind(sampled, decay=True)
+    assert make(0.1, rescaling=2.0).kind == Kind(sampled, rescaling=True)
+    everything = make(0.1, momentum=[0.0, 0.9], weight_decay={"w": 0.1}, rescaling=bn.Table([1.0, 0.5]))
+    assert everything.kind == Kind(sampled, momentum=True, decay=True, rescaling=True)
+    assert make(0.1, projected=True).kind == Kind(sampled, projected=True)
+    assert Kind().plain and Kind(rescaling=True).plain
+    assert not Kind(momentum=True).plain and not Kind(decay=True).plain
+
+
+@MAKERS
+def test_what_has_no_effect_is_left_out(make):
+    assert make(0.1, momentum=0.0, weight_decay=0, rescaling=1.0) == make(0.1)
+    assert make(0.1, momentum=bn.Constant(0.0), weight_decay={"w": 0.0, "v": 0.0}) == make(0.1)
+    assert make(0.1, momentum=0.0, projected=True) == make(0.1, projected=True)
+    # one group is enough
+    assert make(0.1, weight_decay={"w": 0.0, "v": 0.1}).kind.decay
+
+
+@MAKERS
+def test_coefficients_by_target(make):
+    method = make(
+        0.1,
+        momentum={"w": 0.9, None: 0.5},
+        weight_decay={"w": bn.Cosine(0.1, 10), "gamma": [0.0, 0.2]},
+        rescaling={"w": 2.0},
+    )
+    assert method.coefficient(RATE, "w") == method.schedule("w")
+    assert method.coefficient(MOMENTUM, "w") == Constant(0.9)
+    assert method.coefficient(MOMENTUM, "gamma") == Constant(0.5)
+    assert method.coefficient(DECAY, "w") == bn.Cosine(0.1, 10)
+    assert method.coefficient(DECAY, "gamma") == Constant((0.0, 0.2))
+    assert method.coefficient(DECAY, "v") == Constant(0.0)
+    assert method.coefficient(RESCALING, "w") == Constant(2.0)
+    assert method.coefficient(RESCALING, "v") == Constant(1.0)
+    plain = make(0.1)
+    assert [plain.coefficient(name, "w") for name in (MOMENTUM, DECAY, RESCALING)] == [
+        Constant(0.0),
+        Constant(0.0),
+        Constant(1.0),
+    ]
+    assert {(name, target) for name, target, _ in method.given} == {
+        (RATE, None),
+        (MOMENTUM, "w"),
+        (MOMENTUM, None),
+        (DECAY, "w"),
+        (DECAY, "gamma"),
+        (RESCALING, "w"),
+    }
+
+
+@MAKERS
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"momentum": 1.0}, "momentum must be below 1, not 1.0"),
+        ({"momentum": [0.5, 1.5]}, "momentum must be below 1, not"),
+        ({"momentum": -0.1}, "momentum must be finite and >= 0"),
+        ({"momentum": np.nan}, "momentum must be finite and >= 0"),
+        ({"momentum": "0.9"}, "momentum is not an array of numbers"),
+        ({"momentum": True}, "momentum is not an array of numbers"),
+        ({"momentum": None}, "momentum is not an array of numbers"),
+        ({"momentum": {}}, "gives no momentum"),
+        ({"momentum": {"w": 2.0}}, "momentum must be below 1"),
+        ({"weight_decay": -1e-4}, "weight decay must be finite and >= 0, but a value is -0.0001"),
+        ({"weight_decay": np.inf}, "weight decay must be finite and >= 0"),
+        ({"weight_decay": [[0.1]]}, r"weight decay must be a number or have shape \(cases,\)"),
+        ({"weight_decay": {}}, "gives no weight decay"),
+        ({"rescaling": 0.0}, "rescaling must be finite and > 0"),
+        ({"rescaling": {"w": -1.0}}, "rescaling must be finite and > 0"),
+        ({"rescaling": {}}, "gives no rescaling"),
+        ({"momentum": 0.9, "projected": True}, "projected=True together with momentum is not defined"),
+        ({"weight_decay": 0.1, "rescaling": 2.0, "projected": True}, "together with weight_decay and rescaling"),
+    ],
+)
+def test_bad_momentum_decay_and_rescaling(make, arguments, message):
+    with pytest.raises(InvalidInputError, match=message):
+        make(0.1, **arguments)
+
+
+@MAKERS
+def test_a_schedule_of_weight_decay_may_have_any_sign(make):
+    assert make(0.1, weight_decay=bn.Table([0.1, -0.1])).coefficient(DECAY, "w").values(0, 2).tolist() == [[0.1, -0.1]]
+
+
+def test_names_tell_what_was_given():
+    names = [
+        method.name
+        for method in (
+            bn.GD(0.1),
+            bn.GD(0.1, momentum=0.9),
+            bn.GD(0.1, weight_decay=0.9),
+            bn.GD(0.1, rescaling=0.9),
+            bn.SGD(0.1, momentum=0.9, weight_decay=5e-4),
+            bn.SGD(0.1, momentum=np.array([0.5, 0.9])),
+            bn.SGD(bn.Table([0.1, 0.2]), momentum=0.9),
+        )
+    ]
+    assert len(set(names)) == 7
+    assert names[4] == "SGD(lr=0.1, decay=0.0, momentum=0.9, weight_decay=0.0005)"
+    assert names[5] == "SGD(lr=0.1, decay=0.0, momentum=[0.5, 0.9])"
+    assert bn.GD(0.1, momentum=0.0).name == "GD(lr=0.1)"
+
+
+def test_coefficients_that_do_not_fit_the_loss_or_the_run_are_refused_before_it():
+    loss = bn.rayleigh(np.array([0.0, 1.0]))
+    for method, message in (
+        (bn.GD({"w": 0.1, "v": 0.1}), r"learning rates for \['v'\], but the loss has \['w'\]"),
+        (bn.GD(0.1, momentum={"v": 0.9}), r"momentum for \['v'\], but the loss has \['w'\]"),
+        (bn.GD(0.1, weight_decay={"v": 0.1}), r"weight decay for \['v'\]"),
+        (bn.GD(0.1, rescaling={"v": 0.5}), r"rescaling for \['v'\], but scale-invariant groups \['w'\]"),
+        (bn.GD(bn.Table([0.1, 0.2])), r"learning rates: Table\(2 values.*ends after 2 steps, but the run has 3"),
+        (bn.GD(0.1, momentum=bn.Table([0.1, 0.2])), "momentum: .* ends after 2 steps, but the run has 3"),
+        (bn.GD(0.1, weight_decay={"w": bn.Warmup(bn.Table([0.1, 0.2]), 2)}), "weight decay: .* ends after 2 steps"),
+        (bn.GD(0.1, rescaling=bn.Table([0.5, 0.2])), "rescaling: .* ends after 2 steps"),
+        (bn.GD(bn.equivalent_schedule(0.1, 0.1, steps=2)), "learning rates: equivalent schedule of 2 steps ends after"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            bn.run(loss, method, steps=3, engine="numpy")

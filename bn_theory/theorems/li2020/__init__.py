@@ -1,0 +1,12 @@
+"""Li, Arora, *An Exponential Learning Rate Schedule for Deep Learning* (ICLR 2020, arXiv:1910.07454)."""
+
+from functools import partial
+
+from bn_theory.theorems.statement import Source
+
+PAPER = "Li, Arora (ICLR 2020), arXiv:1910.07454"
+
+paper = partial(Source, PAPER, origin="paper")
+"""``paper(statement)``: a source whose result is the paper's (constants are derived in this package)."""
+derived = partial(Source, PAPER, origin="derived")
+"""``derived(statement)``: a statement of this package, on the paper's subject."""
