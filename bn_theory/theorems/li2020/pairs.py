@@ -185,7 +185,7 @@ def _rounding(loss, run, method, log_p, settings):
         moving = phi > SLOW * np.max(phi, axis=-1, keepdims=True)
         rounding = 2 * workbench.EPS / 2 * (1 + (6 + 2 * largest) * relative + k * phi)
         added = JITTER * np.sqrt(loss.dimensions[g] - 1) * phi
-        ratio = max(ratio, float(np.max(rounding[moving] / added[moving])))
+        ratio = max(ratio, float(np.max(rounding[moving] / added[moving], initial=0.0)))
         slow[1:] += np.max(np.cumsum(np.where(moving, 0.0, rounding * np.diff(t)), axis=-1), axis=0)
     return ratio, slow
 

@@ -1,0 +1,100 @@
+"""What the statements on exponential rates are built of: the comparison of two runs, the toy's trap, stationarity."""
+
+from dataclasses import replace
+
+import mpmath
+import numpy as np
+import pytest
+
+import bn_theory as bn
+from bn_theory.theorems.evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED
+from bn_theory.theorems.li2020 import equilibrium, pairs, toy
+from bn_theory.theorems.statement import Settings
+
+SETTINGS = Settings()
+STEPS = 400
+
+
+@pytest.fixture(scope="module")
+def loss():
+    return pairs.losses(SETTINGS)["rayleigh"]
+
+
+def compared(loss, factor):
+    """A run against its equivalent one whose rates are wrong by a factor."""
+    given = pairs.Schedules("", bn.Cosine(0.5, STEPS, floor=0.05), 4e-3, 0.9, STEPS)
+    found = given.equivalent()
+    wrong = replace(found, eta=found.eta * factor)
+    return pairs.equal("", loss, given.decayed(loss), pairs.free(loss, wrong), found.log_p, SETTINGS, steps=STEPS)
+
+
+def test_two_runs_are_told_apart_at_ten_digits(loss):
+    """The bound is not so wide that it would take anything: rates off by 1e-10 are seen, off by a rounding are not."""
+    assert compared(loss, 1.0).verdict == SUPPORTED
+    assert compared(loss, 1.0 + np.finfo(float).eps).verdict == SUPPORTED
+    assert compared(loss, 1.0 + 1e-10).verdict == CONTRADICTED
+    assert compared(loss, 1.0 - 1e-10).verdict == CONTRADICTED
+
+
+def test_the_amplification_is_linear(loss):
+    """Added noise of half the size: half the deviation, so that it may be scaled down to rounding."""
+    method = bn.SGD(0.3, momentum=0.9, weight_decay=4e-3)
+    runs = [
+        bn.run(other, method, steps=STEPS, replicas=8).loss.values
+        for other in (loss, *(pairs.jittered(loss, factor * pairs.JITTER) for factor in (1.0, 0.5)))
+    ]
+    whole, half = (np.max(np.abs(run - runs[0])) for run in runs[1:])
+    # the second order is of the relative size of the deviation, 1e-9 times the amplification
+    assert half == pytest.approx(whole / 2, rel=1e-4)
+
+
+def test_the_added_noise_leaves_the_other_bits_alone(loss):
+    method = bn.SGD(0.3, weight_decay=4e-3)
+    one, other = (
+        bn.run(x, method, start=np.ones(16), steps=50, replicas=4) for x in (loss, pairs.jittered(loss, 1e-300))
+    )
+    # what is added vanishes in rounding; the compiled sums are another loop's
+    assert np.max(np.abs(one.final_w.values - other.final_w.values)) < 1e-12
+
+
+@pytest.mark.parametrize(("eta", "decay"), [(0.5, 0.1), (0.5, 0.02), toy.TRAP])
+def test_the_lowest_x_in_many_digits(eta, decay):
+    """Against the plain recursion of (x, y) with a thousand digits, up to and beyond the first minimum."""
+    steps = 2500
+    with mpmath.workdps(1000):
+        eta_, decay_ = mpmath.mpf(eta), mpmath.mpf(decay)
+        x = y = mpmath.mpf(1)
+        lowest = mpmath.mpf(1)
+        for _ in range(600 if (eta, decay) != toy.TRAP else steps):
+            r2 = x * x + y * y
+            gx, gy = 2 * x * y * y / r2**2, -2 * x * x * y / r2**2
+            x, y = x - eta_ * (gx + decay_ * x), y - eta_ * (gy + decay_ * y)
+            lowest = min(lowest, abs(x))
+        expected = float(mpmath.log(lowest))
+    found = toy.lowest_log(eta, decay, steps=600 if (eta, decay) != toy.TRAP else steps)
+    # the dynamics amplifies rounding of float64 after the first return; what is asked is an order of magnitude
+    assert found == pytest.approx(expected, rel=0.05, abs=1.0)
+
+
+def test_the_trap_is_found_before_the_run_and_after():
+    loss = toy.quotient()
+    assert "e^-708" in toy.underflows(*toy.TRAP)
+    run = toy.run(SETTINGS, loss, *toy.TRAP)
+    stopped = toy.accident(run)
+    assert 0 < stopped < toy.STEPS // 2 and run.loss.values[0, stopped - 1] > 0
+    assert toy.settles("", run).verdict == INCONCLUSIVE
+    assert toy.settles("", run, converges_from=0).verdict == SUPPORTED
+    assert toy.underflows(toy.RATE, toy.DECAY) is None
+    assert toy.accident(toy.run(SETTINGS, loss, toy.RATE, toy.DECAY)) is None
+
+
+def test_a_run_too_short_for_its_autocorrelation_decides_nothing():
+    c = equilibrium.Configuration(1.0, 0.1, 0.0)
+    values = np.full(equilibrium.REPLICAS, 1.0)
+    found = equilibrium.Stationary(values, values, values, values, values, time=100.0, length=10.0)
+    assert equilibrium.norm_claim("", c, found).verdict == INCONCLUSIVE
+
+
+def test_a_crossing():
+    t = np.arange(0, 1000, 5)
+    assert equilibrium._crossing(t, 9 * np.exp(-t / 100), 0.1) == pytest.approx(100 * np.log(90), rel=1e-10)
