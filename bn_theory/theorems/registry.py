@@ -16,6 +16,13 @@ SLUGS = (
     "arora2019.gd_rate",
     "arora2019.sgd_rate",
     "arora2019.amplitude_law",
+    "li2020.constant_rate",
+    "li2020.texp",
+    "li2020.any_schedule",
+    "li2020.effective_rate_recursion",
+    "li2020.equilibrium",
+    "li2020.toy",
+    "li2020.other_normalisations",
 )
 
 

@@ -203,11 +203,14 @@ def test_more_signs_than_shared_memory_holds_are_refused():
 
 @needs_gxx
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("heavy", [False, True], ids=["plain", "heavy"])
 @pytest.mark.parametrize("name", ["rayleigh_signs", "bilinear", "least_squares_bn"])
-def test_single_precision_keeps_its_budget(zoo, kind, name, points, rounding, on_host):
+def test_single_precision_keeps_its_budget(zoo, kind, name, heavy, points, rounding, on_host):
     """The bound of float64 with the larger unit roundoff; and it is single precision: the bound of float64 fails."""
     loss, steps = zoo(name), 20  # before the steps come to the floor, where a run is refused
-    method = bn.SGD(lr=0.3) if loss.noises else bn.GD(lr=0.3)
+    units = bn.Table(np.where(np.arange(steps) % 5 == 2, 0.5, 1.0))
+    options = {"momentum": 0.6, "weight_decay": 0.03, "rescaling": units} if heavy else {}
+    method = bn.SGD(lr=0.1, **options) if loss.noises else bn.GD(lr=0.1, **options)
     start = points(loss, 1, len(REPLICAS))
     # what the device is given
     start = {n: x.astype(np.float32).astype(float) for n, x in start.items()}
@@ -237,16 +240,17 @@ def test_too_small_a_device_names_what_fits(on_host):
 
 
 @needs_gxx
+@pytest.mark.parametrize("method", [bn.SGD(lr=0.3), bn.SGD(lr=0.3, momentum=0.9)], ids=["plain", "momentum"])
 @pytest.mark.parametrize("recorded", [1000, 20_000])
-def test_what_fits_fits_also_where_launches_are_cut_by_their_records(monkeypatch, on_host, recorded):
+def test_what_fits_fits_also_where_launches_are_cut_by_their_records(monkeypatch, on_host, recorded, method):
     monkeypatch.setattr(fused, "_RECORDED", recorded)
     options = {"steps": 100, "record": "all", "kind": "thread"}
     with pytest.raises(DeviceMemoryError) as caught:
-        on_host(noisy(4), bn.SGD(lr=0.3), replicas=10_000, device=HostDevice(free=900_000), **options)
+        on_host(noisy(4), method, replicas=10_000, device=HostDevice(free=900_000), **options)
     fit = int(str(caught.value).split(" replicas fit")[0].split()[-1])
     assert fit > 1000
     device = Counting(free=900_000)
-    on_host(noisy(4), bn.SGD(lr=0.3), replicas=fit, device=device, **options)
+    on_host(noisy(4), method, replicas=fit, device=device, **options)
     assert device.peak <= 900_000
 
 

@@ -13,7 +13,7 @@ import proofs_check
 PACKAGE = Path(bn.__file__).parent
 PROOFS = Path(proofs_check.__file__).parent
 
-# proofs_check <- losses <- dynamics <- engines <- simulate <- rates, bounds <- theorems, networks
+# proofs_check <- losses <- dynamics <- engines <- simulate <- rates, bounds, networks <- theorems
 #              <- experiments, report, testing <- cli; a module imports from lower levels and from itself.
 LEVELS = {
     "errors": 0,
@@ -26,8 +26,8 @@ LEVELS = {
     "bounds": 5,
     "predictions": 5,
     "csv_data": 5,
+    "networks": 5,
     "theorems": 6,
-    "networks": 6,
     "experiments": 7,
     "report": 7,
     "testing": 7,
@@ -153,6 +153,7 @@ PROMISED = {
     "with_linear_noise",
     "GD",
     "SGD",
+    "equivalent_schedule",
     "run",
     "fit_exponent",
     "envelope",
@@ -167,6 +168,15 @@ FURTHER = {
     "rayleigh_dense_noise",
     "minibatch_least_squares_bn",
     "bn_neuron_logistic",
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "Polynomial",
+    "Power",
+    "StepDecay",
+    "Table",
+    "Warmup",
+    "texp_schedule",
     "BnTheoryError",
     "InvalidInputError",
     "LossError",

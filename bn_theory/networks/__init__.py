@@ -1,0 +1,31 @@
+"""Normalised networks in PyTorch: weight decay as a schedule, which parameters are scale-invariant, small nets.
+
+Needs the extra ``networks``: ``pip install '.[networks]'``. Importing :mod:`bn_theory` does not import this.
+"""
+
+from bn_theory.errors import MissingExtraError
+
+try:
+    import torch  # noqa: F401  (asked for here, so that its absence is told in the package's own words)
+except ModuleNotFoundError as error:
+    if error.name != "torch":  # torch is there and lacks something itself
+        raise
+    raise MissingExtraError(
+        "bn_theory.networks needs torch, which is not installed: pip install '.[networks]' in the source folder"
+    ) from error
+
+from bn_theory.networks.equivalent_lr import EquivalentLR
+from bn_theory.networks.invariance import Finding, Invariance, scale_invariant_groups
+from bn_theory.networks.paired_training import PairedRun, train_pair
+from bn_theory.networks.small_nets import NORMS, small_net
+
+__all__ = [
+    "NORMS",
+    "EquivalentLR",
+    "Finding",
+    "Invariance",
+    "PairedRun",
+    "scale_invariant_groups",
+    "small_net",
+    "train_pair",
+]
