@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import pytest
 
 import bn_theory as bn
-from bn_theory.dynamics.methods import Kind
 from bn_theory.bench import summary
 from bn_theory.bench.measure import ENGINE, REFERENCE, Contender, Measured, Run
 from bn_theory.bench.memory import RESOLUTION, Peak
 from bn_theory.bench.summary import Spread
+from bn_theory.dynamics.methods import Kind
 
 MIB = RESOLUTION
 

@@ -13,7 +13,7 @@ from bn_theory.networks import NORMS, small_net, train_pair  # noqa: E402
 from bn_theory.networks.digits import digits, mini_batches  # noqa: E402
 from bn_theory.networks.paired_training import DELTA  # noqa: E402
 from bn_theory.theorems.evidence import INCONCLUSIVE, SUPPORTED, measurement  # noqa: E402
-from bn_theory.theorems.li2020.other_normalisations import exponent_off_by_one  # noqa: E402
+from bn_theory.theorems.li2020.pairs import with_rate_exponent_2t  # noqa: E402
 
 STEPS = 30
 LR, DECAY, MOMENTUM = bn.Cosine(0.1, STEPS), 0.025, 0.9
@@ -51,8 +51,8 @@ def test_what_breaks_invariance_breaks_the_agreement(norm, net, batches):
 
 def test_wrong_rates_break_the_agreement(batches):
     schedule = bn.equivalent_schedule(LR, DECAY, MOMENTUM, steps=STEPS)
-    np.testing.assert_allclose(exponent_off_by_one(schedule).lr, schedule.eta / schedule.p[:-1] ** 2, rtol=1e-13)
-    for wrong in (exponent_off_by_one(schedule), bn.equivalent_schedule(LR, 0.0, MOMENTUM, steps=STEPS)):
+    np.testing.assert_allclose(with_rate_exponent_2t(schedule).lr, schedule.eta / schedule.p[:-1] ** 2, rtol=1e-13)
+    for wrong in (with_rate_exponent_2t(schedule), bn.equivalent_schedule(LR, 0.0, MOMENTUM, steps=STEPS)):
         run = pair(batches, "batch", schedule=wrong)
         assert run.error > 100 and float(run.bound.max()) < 1e-9
 
