@@ -10,7 +10,7 @@ DIMENSIONS = (2, 8, 32, 128, 512, 4096)
 """Of the reference workload, half a Rayleigh quotient with sign noise."""
 
 REFERENCE_WORKLOADS = tuple(f"rayleigh_{d}" for d in DIMENSIONS)
-WORKLOADS = (*REFERENCE_WORKLOADS, "bilinear", "least_squares", "gd", "neuron")
+WORKLOADS = (*REFERENCE_WORKLOADS, "bilinear", "momentum", "least_squares", "gd", "neuron")
 
 REFERENCES = ("eager", "eager_cupy", "jax", "jax_bits", "jax_gpu", "jax_gpu_bits", "torch")
 """What the engines are compared with: no code of this package runs in their loops."""

@@ -75,10 +75,18 @@ def _eager(workload, maths, start, data, noise, finish=lambda: None):
 
     def call(steps):
         state = dict(start())
+        buffers = {name: 0 * array for name, array in state.items()} if workload.momentum else {}
         for _ in range(steps):
             drawn = {g: noise(state[g].shape) for g in groups} if workload.sigma else None
             for name, gradient in workload.formula(maths, state, drawn, data).items():
-                gradient *= workload.rate
+                if workload.decay:
+                    gradient += workload.decay * state[name]
+                if workload.momentum:
+                    buffers[name] *= workload.momentum
+                    buffers[name] += gradient
+                    gradient = workload.rate * buffers[name]
+                else:
+                    gradient *= workload.rate
                 state[name] -= gradient
         finish()
         return state
@@ -177,16 +185,21 @@ def _jax(name, workload, replicas):
         data = {n: jnp.asarray(array) for n, array in workload.data.items()}
 
     def step(carry, _):
-        state, key = carry
+        state, buffers, key = carry
         noise = None
         if sigma:
             key, *keys = jax.random.split(key, 1 + len(groups))
             noise = {g: signs(k, state[g].shape) for g, k in zip(groups, keys, strict=True)}
-        gradients = workload.formula(maths, state, noise, data)
-        return ({n: w - workload.rate * gradients[n] for n, w in state.items()}, key), None
+        moves = workload.formula(maths, state, noise, data)
+        if workload.decay:
+            moves = {n: move + workload.decay * state[n] for n, move in moves.items()}
+        if workload.momentum:
+            moves = buffers = {n: workload.momentum * buffers[n] + move for n, move in moves.items()}
+        return ({n: w - workload.rate * moves[n] for n, w in state.items()}, buffers, key), None
 
     def scan(state, steps):
-        return jax.lax.scan(step, (state, jax.random.key(0, impl="rbg")), None, length=steps)[0][0]
+        buffers = {n: jnp.zeros_like(w) for n, w in state.items()} if workload.momentum else {}
+        return jax.lax.scan(step, (state, buffers, jax.random.key(0, impl="rbg")), None, length=steps)[0][0]
 
     compiled = jax.jit(scan, static_argnums=1)
 

@@ -2,6 +2,7 @@
 
 ``rayleigh_D``     half a Rayleigh quotient with linear Rademacher noise, SGD (the reference workload)
 ``bilinear``       two groups with such noise, SGD
+``momentum``       the Rayleigh quotient with noise, SGD with momentum and weight decay
 ``least_squares``  batch-normalised least squares with gamma, GD
 ``gd``             the Rayleigh quotient without noise, GD
 ``neuron``         a batch-normalised neuron given as array functions (two products of matrices a step), GD
@@ -21,7 +22,8 @@ from bn_theory.bench.names import REFERENCE_WORKLOADS, WORKLOADS, known
 from bn_theory.dynamics.methods import Method
 
 SIGMA, RATE, SEED = 0.1, 0.1, 0
-BILINEAR_D, GD_D = 128, 128
+BILINEAR_D, GD_D, MOMENTUM_D = 128, 128, 128
+MOMENTUM, DECAY = 0.9, 1e-3
 ROWS, COLUMNS = 256, 32
 """Of the data of ``least_squares`` and ``neuron``."""
 
@@ -36,6 +38,7 @@ class Workload:
         rate: constant learning rate of weights and parameters.
         sigma: size of the noise; 0 without noise.
         formula, data: the gradient by hand (:mod:`bn_theory.bench.formulas`) and its arrays.
+        momentum, decay: of the method; 0 without.
     """
 
     name: str
@@ -45,6 +48,8 @@ class Workload:
     sigma: float
     formula: Callable
     data: Mapping[str, np.ndarray] = field(repr=False)
+    momentum: float = 0.0
+    decay: float = 0.0
 
     @property
     def coordinates(self) -> int:
@@ -75,6 +80,10 @@ def workload(name: str) -> Workload:
     if name == "bilinear":
         a = np.linspace(0.0, 1.0, BILINEAR_D)
         return _sgd(name, bn.with_linear_noise(bn.bilinear(a), SIGMA), formulas.bilinear, {"a": a})
+    if name == "momentum":
+        a = np.linspace(0.0, 1.0, MOMENTUM_D)
+        loss, method = bn.with_linear_noise(bn.rayleigh(a), SIGMA), bn.SGD(RATE, momentum=MOMENTUM, weight_decay=DECAY)
+        return Workload(name, loss, method, RATE, SIGMA, formulas.rayleigh, {"a": a}, MOMENTUM, DECAY)
     if name == "gd":
         a = np.linspace(0.0, 1.0, GD_D)
         return _gd(name, bn.rayleigh(a), formulas.rayleigh, {"a": a})

@@ -172,8 +172,8 @@ def auto_tuning(run, labels, *, threshold=None, title: str = "", evidence=()):
     need_matplotlib()
     if run.norm2.dims != ("case", "replica", "step"):
         raise InvalidInputError(f"auto_tuning needs a run with dims (case, replica, step), not {run.norm2.dims}")
-    labels = _labels(labels, run.sizes["case"])
-    figure, (top, middle, bottom) = _stack((1.4, 1, 1), 7.2, title, evidence)
+    labels = checked_labels(labels, run.sizes["case"])
+    figure, (top, middle, bottom) = stack((1.4, 1, 1), 7.2, title, evidence)
     t = run.step.values + 1.0
     panels = ((top, np.sqrt(run.grad_norm2.values)), (middle, run.norm2.values), (bottom, run.effective_lr.values))
     for axes, values in panels:
@@ -190,7 +190,7 @@ def auto_tuning(run, labels, *, threshold=None, title: str = "", evidence=()):
     bottom.set_xlabel("step $t + 1$   (all quantities dimensionless)")
     replicas = run.sizes["replica"]
     note = f"median and central 90 % of {replicas} starts" if replicas > 1 else None
-    _legend(top, "lower left", title=note)
+    legend(top, "lower left", title=note)
     return figure
 
 
@@ -223,8 +223,8 @@ def running_minimum(t, smallest, bounds, labels, *, title: str = "", evidence=()
     for name, y in curves.items():
         if y.shape != measured.shape:
             raise InvalidInputError(f"{name!r} has shape {y.shape}, but the minimum has {measured.shape}")
-    _labels(curves, len(curves))
-    labels = _labels(labels, len(measured), most=None)
+    checked_labels(curves, len(curves))
+    labels = checked_labels(labels, len(measured), most=None)
     columns = min(3, len(labels))
     rows = math.ceil(len(labels) / columns)
     figure = Figure(figsize=(7.2, 1.1 + 2.1 * rows), dpi=DPI, layout="constrained")
@@ -245,7 +245,7 @@ def running_minimum(t, smallest, bounds, labels, *, title: str = "", evidence=()
         axes.set_axis_off()
     replicas = measured.shape[1]
     note = f"lines: median, bands: all {replicas} starts; dimensionless" if replicas > 1 else "dimensionless"
-    _legend(figure, "outside lower center", grid[0].get_legend_handles_labels(), title=note, ncols=len(curves))
+    legend(figure, "outside lower center", grid[0].get_legend_handles_labels(), title=note, ncols=len(curves))
     _heading(figure, title, evidence)
     return figure
 
@@ -272,11 +272,11 @@ def one_run(t, grad_norm2, local, picks, predicted: float, *, title: str = "", e
     t, norm = np.asarray(t, dtype=float), np.sqrt(np.asarray(grad_norm2, dtype=float))
     if t.ndim != 1 or norm.shape != t.shape:
         raise InvalidInputError(f"grad_norm2 must have one value per step, but has {norm.shape} for {t.shape} steps")
-    figure, (top, bottom) = _stack((1.3, 1), 5.4, title, evidence)
+    figure, (top, bottom) = stack((1.3, 1), 5.4, title, evidence)
     color, dash = STYLES[0]
     top.plot(t, norm, color=color, linestyle=dash, linewidth=1.6, label="the run")
     bottom.plot(local.t, local.value / 2, color=color, linestyle=dash, linewidth=1.6, label="local exponent of the run")
-    _labels(picks, len(picks), most=MOST - 1)
+    checked_labels(picks, len(picks), most=MOST - 1)
     for pick, mark, (color, dash) in zip(picks, "os^Dv", STYLES[1:], strict=False):
         centre, slope = local.t[pick], local.value[pick] / 2
         height = np.exp(np.interp(np.log(centre), np.log(t), np.log(norm)))
@@ -289,8 +289,8 @@ def one_run(t, grad_norm2, local, picks, predicted: float, *, title: str = "", e
     bottom.axhline(predicted, color=GREY, linewidth=1.0, linestyle=(0, (4, 2)), label=f"exponent {predicted:g}")
     top.set(xscale="log", yscale="log", xlim=(t[0], t[-1]), ylabel=r"gradient norm $|\nabla L(V_t)|$")
     bottom.set(ylabel="local exponent", xlabel="step $t$   (all quantities dimensionless)")
-    _legend(top, "lower left")
-    _legend(bottom, "lower left")
+    legend(top, "lower left")
+    legend(bottom, "lower left")
     return figure
 
 
@@ -314,13 +314,13 @@ def envelope(values, found, predicted, tolerance, *, exponent: float = -0.5, tit
         InvalidInputError: shapes that do not fit, an envelope without its prediction.
     """
     need_matplotlib()
-    labels = _labels(found, len(found))
+    labels = checked_labels(found, len(found))
     if missing := [label for label in labels if label not in predicted]:
         raise InvalidInputError(f"no predicted amplitude for {missing}")
     first, values = found[labels[0]], np.asarray(values, dtype=float)
     if values.ndim != 2 or values.shape[1:] != first.t.shape:
         raise InvalidInputError(f"values must have shape (members, {first.t.size}), not {values.shape}")
-    figure, (top, middle, bottom) = _stack((2, 1, 1), 7.2, title, evidence)
+    figure, (top, middle, bottom) = stack((2, 1, 1), 7.2, title, evidence)
     for index, y in enumerate(values):
         shown = y > 0
         name = "members of the family" if index == 0 else None
@@ -343,8 +343,8 @@ def envelope(values, found, predicted, tolerance, *, exponent: float = -0.5, tit
     top.set_ylabel(r"$\min_{t<T}\,|\nabla L_\lambda| \,/\, \sqrt{\Delta_\lambda}$")
     middle.set_ylabel("local exponent")
     bottom.set(ylabel="measured/predicted\nsquared amplitude", xlabel="steps $T$   (all quantities dimensionless)")
-    _legend(top, "lower left")
-    _legend(bottom, "lower right", ncols=2)
+    legend(top, "lower left")
+    legend(bottom, "lower right", ncols=2)
     return figure
 
 
@@ -373,8 +373,8 @@ def known_exponents(t, grad_norm2, local, predicted, labels, rates, *, window=No
     shape = (len(rates), len(labels), t.size)
     if t.ndim != 1 or y.shape != shape:
         raise InvalidInputError(f"grad_norm2 must have shape (rates, members, records) = {shape}, not {y.shape}")
-    labels, rates = _labels(labels, len(predicted)), _labels(rates, len(local))
-    figure, (top, bottom) = _stack((1, 1.3), 6.6, title, evidence)
+    labels, rates = checked_labels(labels, len(predicted)), checked_labels(rates, len(local))
+    figure, (top, bottom) = stack((1, 1.3), 6.6, title, evidence)
     for k, rate in enumerate(rates):
         dash = STYLES[k][1]
         top.plot([], [], color=GREY, linestyle=dash, linewidth=1.4, label=rate)
@@ -393,7 +393,7 @@ def known_exponents(t, grad_norm2, local, predicted, labels, rates, *, window=No
     bottom.set(ylabel="local exponent", xlabel="step $t$   (all quantities dimensionless; shaded: the fitted window)")
     # before the norm has settled a local exponent can be anything: the levels set the range
     bottom.set_ylim(min(predicted) - 0.25, max(0.0, *predicted) + 0.05)
-    _legend(figure, "outside lower center", top.get_legend_handles_labels(), ncols=len(rates))
+    legend(figure, "outside lower center", top.get_legend_handles_labels(), ncols=len(rates))
     return figure
 
 
@@ -418,7 +418,7 @@ def contrast(panels, *, title: str = "", evidence=()):
     need_matplotlib()
     from matplotlib.figure import Figure
 
-    names = [_labels(curves, len(curves)) for curves in panels.values()]
+    names = [checked_labels(curves, len(curves)) for curves in panels.values()]
     if not names or not names[0] or any(other != names[0] for other in names):
         raise InvalidInputError(f"contrast needs settings with the same curves in each, not {names}")
     figure = Figure(figsize=(7.2, 4.2), dpi=DPI, layout="constrained")
@@ -448,12 +448,20 @@ def contrast(panels, *, title: str = "", evidence=()):
     grid[0].set_ylim(min(low) / 3, 2 * HEADROOM * max(high))
     grid[0].set_ylabel(r"gradient norm $|\nabla L|$ (dimensionless)")
     handles = grid[0].get_legend_handles_labels()
-    _legend(figure, "outside lower center", handles, ncols=len(handles[0]))
+    legend(figure, "outside lower center", handles, ncols=len(handles[0]))
     _heading(figure, title, evidence)
     return figure
 
 
-def _labels(labels, count, most: int | None = MOST):
+def checked_labels(labels, count, most: int | None = MOST) -> list[str]:
+    """Labels as texts: one for each curve, and no more curves than can be told apart.
+
+    Args:
+        count: of the curves. most: of them, or ``None`` where they need not be told apart.
+
+    Raises:
+        InvalidInputError: another number of labels, too many curves.
+    """
     labels = [str(label) for label in labels]
     if len(labels) != count:
         raise InvalidInputError(f"{len(labels)} labels for {count} curves")
@@ -462,24 +470,39 @@ def _labels(labels, count, most: int | None = MOST):
     return labels
 
 
-def _stack(heights, height, title, evidence):
-    """A figure with panels above each other that share their abscissa."""
+def stack(heights, height, title="", evidence=()):
+    """A figure with panels above each other that share their abscissa.
+
+    Args:
+        heights: of the panels, relative to each other.
+        height: of the figure in inches.
+        title: shown above. evidence: pieces whose verdicts are shown below the title.
+
+    Returns:
+        ``(matplotlib.figure.Figure, array of its axes)``, the uppermost first.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, height), dpi=DPI, layout="constrained")
-    grid = figure.subplots(len(heights), sharex=True, height_ratios=heights)
+    grid = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for axes in grid:
         axes.grid(True, which="major", color="0.9")
     _heading(figure, title, evidence)
     return figure, grid
 
 
-def _legend(where, loc, handles=(), **options):
-    """A legend whose dashes can be read and whose background hides the curves that it lies on."""
+def legend(where, loc, handles=(), **options):
+    """A legend whose dashes can be read and whose background hides the curves that it lies on.
+
+    Args:
+        where: axes, or a figure. loc: as matplotlib's ``legend`` takes it.
+        handles: ``(handles, labels)``, or nothing for those of ``where``.
+        options: further ones of matplotlib's ``legend``.
+    """
     look = {"fontsize": 8, "title_fontsize": 8, "handlelength": 3.5, "edgecolor": "none", "framealpha": 0.9}
-    legend = where.legend(*handles, loc=loc, **look, **options)
-    legend.set_alignment("left")
-    return legend
+    found = where.legend(*handles, loc=loc, **look, **options)
+    found.set_alignment("left")
+    return found
 
 
 def _heading(figure, title, evidence):
@@ -498,91 +521,6 @@ def _median(axes, t, y, style, label, ends=(0.05, 0.95)):
     middle = np.median(y, axis=0)
     axes.plot(t, middle, color=color, linestyle=dash, linewidth=1.6, label=label)
     return middle
-
-
-def equivalent_schedule(schedule, *, title: str = ""):
-    """A schedule with weight decay, the decay-free one that trains alike, and what keeps that one in range.
-
-    Above: the two learning rates, with the largest float32 and float64 where the rate comes near. Middle, where weights
-    grow enough for that: the rate in units that change on the way (``schedule.rescaled()``). Below: ``p_t``, the factor
-    between the weights of both runs.
-    Rates and ``p`` are drawn by their logarithms, so that they may lie beyond the floating-point numbers; long
-    schedules are thinned, with every jump kept.
-
-    Args:
-        schedule: ``EquivalentSchedule``. Against epochs where it has ``steps_per_epoch``, else against steps.
-        title: shown above.
-
-    Returns:
-        ``matplotlib.figure.Figure``.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-        InvalidInputError: all rates are 0.
-    """
-    need_matplotlib()
-    from bn_theory.dynamics.equivalence import LARGEST
-
-    steps = schedule.length
-    if not np.any(schedule.eta > 0):
-        raise InvalidInputError("every learning rate is 0: there is nothing to draw on a logarithmic axis")
-    rescaled = schedule.rescaled()
-    with np.errstate(divide="ignore"):
-        given, scaled = np.log10(schedule.eta), np.log10(rescaled.lr)
-        free = schedule.log_lr / math.log(10)
-    shown = _thinned(given, rescaled.steps_with_rescaling)
-    per_epoch = schedule.steps_per_epoch
-    x = shown / (per_epoch or 1)
-    changes = len(rescaled.steps_with_rescaling)
-    heights = (1.6, 1, 1) if changes else (1.6, 1)
-    figure, (top, *middle, bottom) = _stack(heights, 2.4 * len(heights), title, ())
-    # the dashes lie on the line: without weight decay both stay visible
-    curves = [(top, free, STYLES[0], "without, equivalent"), (top, given, STYLES[1], "with weight decay")]
-    curves += [(bottom, schedule.log_p[:-1] / math.log(10), STYLES[0], None)]
-    curves += [(axes, scaled, STYLES[0], None) for axes in middle]
-    for axes, y, (color, dash), label in curves:
-        y = np.where(np.isfinite(y), y, np.nan)[shown]  # a rate of 0 has no place on the axis
-        width = 0.5 if axes in middle and changes > 40 else 1.6
-        axes.plot(x, y, color=color, linestyle=dash, linewidth=width, label=label)
-    for name, largest in LARGEST.items():
-        height = math.log10(largest)
-        if free.max() > 0.75 * height:
-            top.axhline(height, color=GREY, linewidth=0.9, linestyle=(0, (4, 2)))
-            where = {"transform": top.get_yaxis_transform(), "ha": "right", "va": "bottom"}
-            top.text(0.99, height, f"largest {name}", fontsize=8, color=GREY, **where)
-    for axes in figure.axes:
-        _powers_of_ten(axes)
-    top.set_xlim(0, steps / (per_epoch or 1))
-    top.set_ylabel("learning rate")
-    for axes in middle:
-        axes.set_ylabel("rate in changing units")
-    bottom.set_ylabel(r"$p_t = w_t/\widetilde{w}_t$")
-    what = f"epoch ({per_epoch} steps each)" if per_epoch else "step $t$"
-    bottom.set_xlabel(f"{what}   (all quantities dimensionless)")
-    _legend(top, "upper left")
-    return figure
-
-
-def _thinned(logs, jumps, most=4000):
-    """Steps to be drawn: at most about ``most`` evenly, and both sides of every jump of a rate by more than 2 %."""
-    steps = len(logs)
-    with np.errstate(invalid="ignore"):
-        moved = np.flatnonzero(np.abs(np.diff(logs)) > math.log10(1.02))
-    sides = np.concatenate([moved, jumps])
-    sides = sides if len(sides) <= most else sides[:: -(-len(sides) // most)]
-    even = np.linspace(0, steps - 1, min(steps, most)).round()
-    return np.unique(np.clip(np.concatenate([even, sides, sides + 1]), 0, steps - 1).astype(int))
-
-
-def _powers_of_ten(axes):
-    """Label a linear axis of logarithms as a logarithmic one; a narrow range is widened to a decade."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    low, high = axes.get_ylim()
-    if high - low < 1:
-        axes.set_ylim(math.floor(low), max(math.ceil(high), math.floor(low) + 1))
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"$10^{{{y:.0f}}}$"))
 
 
 FORMATS = ("png", "svg", "pdf")

@@ -354,8 +354,8 @@ def test_nvcc_takes_every_kernel_without_a_warning(zoo, tmp_path, kind, dtype):
     for loss in (*map(zoo, losses), *many):
         sampled = bool(loss.noises)
         heavy = Kind(sampled=sampled, momentum=True, decay=True, rescaling=True)
-        for kind in (Kind(sampled=sampled), Kind(sampled=sampled, projected=True), heavy):
-            program = lower(loss, kind)
+        for method in (Kind(sampled=sampled), Kind(sampled=sampled, projected=True), heavy):
+            program = lower(loss, method)
             found = kernel(program, [loss.dimensions[axis.groups[0]] for axis in program.axes], dtype, kind)
             body = "".join(line for line in found.text.splitlines(True) if not line.startswith("#define"))
             defines = "".join(line for line in found.text.splitlines(True) if line.startswith("#define"))

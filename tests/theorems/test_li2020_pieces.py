@@ -36,6 +36,23 @@ def test_two_runs_are_told_apart_at_ten_digits(loss):
     assert compared(loss, 1.0 - 1e-10).verdict == CONTRADICTED
 
 
+def test_what_is_compared_is_what_is_judged(loss):
+    given = pairs.Schedules("", 0.3, 4e-3, 0.0, 50)
+    schedule = given.equivalent()
+    arguments = loss, given.decayed(loss), pairs.free(loss, schedule), schedule.log_p, SETTINGS
+    found = pairs.compare(*arguments, steps=50, replicas=3)
+    assert found.t.tolist() == list(range(51))
+    one, two = found.runs["loss"]
+    assert one.shape == two.shape == found.bounds["loss"].shape == (3, 51)
+    np.testing.assert_array_equal(found.difference("loss"), np.abs(one - two))
+    assert 0 < found.difference("loss").max() <= found.bounds["loss"].max() < 1e-9
+    assert pairs.judged("x", found) == pairs.equal("x", *arguments, steps=50, replicas=3)
+    # one record of one replica that is too far off is enough
+    far = two + 2 * found.bounds["loss"] * (np.arange(51) == 7) * (np.arange(3) == 1)[:, None]
+    wrong = replace(found, runs={**found.runs, "loss": (one, far)})
+    assert pairs.judged("x", wrong).verdict == CONTRADICTED
+
+
 def test_the_amplification_is_linear(loss):
     """Added noise of half the size: half the deviation, so that it may be scaled down to rounding."""
     method = bn.SGD(0.3, momentum=0.9, weight_decay=4e-3)
@@ -76,9 +93,17 @@ def test_the_lowest_x_in_many_digits(eta, decay):
     assert found == pytest.approx(expected, rel=0.05, abs=1.0)
 
 
+@pytest.mark.parametrize(("factor", "repelled"), [(0.99, False), (1.01, True)])
+def test_the_minimum_repels_above_an_effective_rate(factor, repelled):
+    """One step beside it, at a norm whose effective rate is just below and just above."""
+    x, y = 1e-9, np.sqrt(toy.RATE / (factor * toy.repels_above(toy.RATE, toy.DECAY)))
+    after = toy.run(SETTINGS, toy.quotient(), toy.RATE, toy.DECAY, (x, y), 1).final_w.values[0]
+    assert (abs(after[0] / after[1]) > x / y) == repelled
+
+
 def test_the_trap_is_found_before_the_run_and_after():
     loss = toy.quotient()
-    assert "e^-708" in toy.underflows(*toy.TRAP)
+    assert "falls to e^-1968" in toy.underflows(*toy.TRAP)
     run = toy.run(SETTINGS, loss, *toy.TRAP)
     stopped = toy.accident(run)
     assert 0 < stopped < toy.STEPS // 2 and run.loss.values[0, stopped - 1] > 0

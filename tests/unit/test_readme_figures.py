@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "tests" / "benchmarks" / "results"
 NAMES = {f"rayleigh_{d}": f"Rayleigh, signs, d = {d}" for d in (2, 8, 32, 128, 512, 4096)}
+NAMES |= {"momentum": "Rayleigh, signs, momentum and decay, d = 128"}
 NAMES |= {"bilinear": "bilinear, signs", "least_squares": "BN least squares, GD", "gd": "Rayleigh, GD"}
 
 

@@ -8,6 +8,8 @@ with ``a_t = 1 - eta_t lambda_t``, ``r_t = |w_t|``, ``Phi_t = eta_t/(a_t r_t^2)`
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 import bn_theory as bn
@@ -82,21 +84,15 @@ def evidence(settings):
         for given in schedules(settings):
             yield from claims(f"{name}: {given.name}", loss, given, settings)
     loss = losses["rayleigh"]
-    heavy = Schedules("momentum 0.5", 0.3, 5e-3, 0.5, STEPS)
-    controls = [("momentum 0.5", loss, heavy), ("a loss that is not scale-invariant", loss.unnormalised, heavy_free())]
-    controls.append(("broken by 1e-6", _broken(), schedules(settings)[0]))
+    plain = schedules(settings)[0]
+    controls = (
+        ("momentum 0.5", loss, Schedules("momentum 0.5", plain.lr, plain.weight_decay, 0.5, STEPS)),
+        ("a loss that is not scale-invariant", loss.unnormalised, replace(plain, steps=pairs.FINITE)),
+        ("broken by 1e-6", workbench.broken_rayleigh(1e-6), plain),
+    )
     for name, other, given in controls:
         for found in claims(name, other, given, settings):
             yield judge.control(found)
-
-
-def heavy_free() -> Schedules:
-    """The first schedule for few steps: what is not scale-invariant need not stay finite."""
-    return Schedules("rate 0.3, decay 5e-3", 0.3, 5e-3, 0.0, 50)
-
-
-def _broken():
-    return workbench.broken_rayleigh(1e-6).replace(name="rayleigh broken by 1e-06")
 
 
 STATEMENT = Statement(

@@ -34,6 +34,8 @@ JITTER = 2.0**-30
 SAFETY = 4.0
 SLOW = 0.05
 """A step whose ``Phi_t`` is below this part of the run's largest one counts as one that moves nothing."""
+FINITE = 60
+"""Steps of a control without scale invariance, which leaves the finite numbers later on."""
 GAMMA_RATE = 0.1
 """Learning rate of a scale-variant parameter, which neither decays nor has an equivalent rate."""
 
@@ -102,43 +104,85 @@ def jittered(loss: bn.Loss, size: float) -> bn.Loss:
     return bn.Loss(expression, **loss.data).sized(sizes).replace(start=loss.start, name=f"{loss.name}, jittered")
 
 
-def equal(name, loss, decayed, other, log_p, settings, *, steps, replicas=8, **details):
-    """Loss and gradient norm at every record, and final directions, of two runs: their difference over its bound.
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Two runs at the same records, and how far rounding may have carried them apart.
+
+    Attributes:
+        t: recorded steps, ``(records,)``.
+        runs: ``{"loss": (first, second), "grad_norm2": ...}``, each ``(replicas, records)``.
+        bounds: of their absolute differences, ``{name: (replicas, records)}``.
+        distance: of the final directions, the largest of all replicas.
+        distance_bound: of that.
+        log_growth: by what the logarithm of the second one's rate has grown.
+    """
+
+    t: np.ndarray
+    runs: dict[str, tuple[np.ndarray, np.ndarray]]
+    bounds: dict[str, np.ndarray]
+    distance: float
+    distance_bound: float
+    log_growth: float
+
+    def difference(self, what: str) -> np.ndarray:
+        """``|second - first|`` of ``"loss"`` or ``"grad_norm2"``, ``(replicas, records)``."""
+        one, two = self.runs[what]
+        return np.abs(two - one)
+
+
+def compare(loss, decayed, other, log_p, settings, *, steps, replicas=8) -> Compared:
+    """Loss and gradient norm at every record, and final directions, of two runs, with the bounds of the differences.
 
     Args:
         decayed, other: the two methods.
         log_p: ``log p_t`` of the second, for the rounding of its rates.
 
-    Returns:
-        an ``identity``, contradicted too where one of the runs leaves the finite numbers.
+    Raises:
+        DivergedError: one of the runs leaves the finite numbers.
     """
     records = "all" if steps <= 4000 else "log"
     options = {"steps": steps, "replicas": replicas, "record": records}
-    try:
-        runs = [
-            workbench.run(settings, *arguments, start=_start(loss, settings, replicas), **options)
-            for arguments in ((loss, decayed), (loss, other), (jittered(loss, JITTER), _sampled(decayed)))
-        ]
-    except DivergedError as error:
-        return judge.diverged(name, "identity", error)
+    runs = [
+        workbench.run(settings, *arguments, start=_start(loss, settings, replicas), **options)
+        for arguments in ((loss, decayed), (loss, other), (jittered(loss, JITTER), _sampled(decayed)))
+    ]
     ratio, slow = _rounding(loss, runs[0], decayed, log_p, settings)
-    deviations = {}
+    values, bounds = {}, {}
     for what in ("loss", "grad_norm2"):
         one, two, third = (run[what].values for run in runs)
         # the largest so far, of all replicas
         amplified = np.maximum.accumulate(np.max(np.abs(third - one), axis=0))
-        limit = SAFETY * (ratio * amplified + slow) + _evaluation(loss, runs[0], what)
-        deviations[what] = judge.largest((np.abs(two - one) / limit).ravel())
+        values[what] = one, two
+        bounds[what] = SAFETY * (ratio * amplified + slow) + _evaluation(loss, runs[0], what)
     directions = [_directions(loss, run) for run in runs]
     distance = np.max(np.linalg.norm(directions[1] - directions[0], axis=-1))
     amplified = np.max(np.linalg.norm(directions[2] - directions[0], axis=-1))
     limit = SAFETY * (ratio * amplified + slow[-1]) + 4 * workbench.EPS
-    deviations["directions"] = judge.largest([distance / limit])
-    found = judge.largest(deviations.values())
-    figures = {"distance_of_directions": float(distance), "bound_of_directions": float(limit), "steps": steps}
-    figures |= {f"{what}_over_bound": value for what, value in deviations.items()}
-    figures |= {"log_growth_of_rate": float(-2 * log_p[-1])}
-    return judge.identity(name, found, 1.0, unit="the rounding bound", **figures, **details)
+    return Compared(runs[0].step.values, values, bounds, float(distance), float(limit), float(-2 * log_p[-1]))
+
+
+def judged(name, found: Compared, **details):
+    """An ``identity``: the largest difference over its bound, of loss, gradient norm and final directions."""
+    deviations = {what: judge.largest((found.difference(what) / bound).ravel()) for what, bound in found.bounds.items()}
+    deviations["directions"] = judge.largest([found.distance / found.distance_bound])
+    figures = {"distance_of_directions": found.distance, "bound_of_directions": found.distance_bound}
+    figures |= {"steps": int(found.t[-1])} | {f"{what}_over_bound": value for what, value in deviations.items()}
+    figures |= {"log_growth_of_rate": found.log_growth}
+    worst = judge.largest(deviations.values())
+    return judge.identity(name, worst, 1.0, unit="the rounding bound", **figures, **details)
+
+
+def equal(name, loss, decayed, other, log_p, settings, *, steps, replicas=8, **details):
+    """Two runs compared and judged; arguments as of :func:`compare`.
+
+    Returns:
+        an ``identity``, contradicted too where one of the runs leaves the finite numbers.
+    """
+    try:
+        found = compare(loss, decayed, other, log_p, settings, steps=steps, replicas=replicas)
+    except DivergedError as error:
+        return judge.diverged(name, "identity", error)
+    return judged(name, found, **details)
 
 
 def distance(loss, decayed, other, settings, *, steps, replicas):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -15,42 +15,55 @@ from bn_theory.theorems.li2020 import pairs, paper
 from bn_theory.theorems.li2020.pairs import Schedules
 from bn_theory.theorems.statement import Statement
 
-STEPS = 1500
-SWITCHES = (600, 1100)
-RATES = (0.5, 0.1, 0.02)
 DECAY = 4e-3
 REPLICAS = 16
 
 
-def _given(momentum, rates=RATES):
-    drops = {t: new / old for t, old, new in zip(SWITCHES, rates[:-1], rates[1:], strict=True)}
-    return Schedules(f"momentum {momentum:g}", bn.StepDecay(rates[0], drops), DECAY, momentum, STEPS)
+@dataclass(frozen=True)
+class Phases:
+    """Rates of the phases, first steps of all but the first, and the length of the run."""
+
+    rates: tuple[float, ...] = (0.5, 0.1, 0.02)
+    switches: tuple[int, ...] = (600, 1100)
+    steps: int = 1500
+
+    @property
+    def drops(self):
+        """``(first step, rate before, rate after)`` of every switch."""
+        return list(zip(self.switches, self.rates[:-1], self.rates[1:], strict=True))
+
+    def given(self, momentum):
+        """Step decay with weight decay."""
+        decay = bn.StepDecay(self.rates[0], {t: new / old for t, old, new in self.drops})
+        return Schedules(f"momentum {momentum:g}", decay, DECAY, momentum, self.steps)
+
+    def schedule(self, momentum, **options):
+        """TEXP without weight decay."""
+        return bn.texp_schedule(self.rates, self.switches, DECAY, momentum, self.steps, **options)
 
 
-def schedule(momentum, **options):
-    """Of the phases above."""
-    return bn.texp_schedule(RATES, SWITCHES, DECAY, momentum, STEPS, **options)
+PHASES = Phases()
 
 
-def claim(name, loss, momentum, settings, found=None):
+def claim(name, loss, momentum, settings, found=None, phases=PHASES):
     """The run with decay and step decay against the TEXP schedule (or another one, for controls)."""
-    found = schedule(momentum) if found is None else found
-    decayed = _given(momentum).decayed(loss)
-    return pairs.equal(name, loss, decayed, pairs.free(loss, found), found.log_p, settings, steps=STEPS)
+    found = phases.schedule(momentum) if found is None else found
+    decayed = phases.given(momentum).decayed(loss)
+    return pairs.equal(name, loss, decayed, pairs.free(loss, found), found.log_p, settings, steps=phases.steps)
 
 
 def at_switches_only(momentum):
     """The corrections at the switches left out, the one at the start kept: what the paper's schedule leaves over."""
-    found = schedule(momentum)
+    found = PHASES.schedule(momentum)
     log, sign = found.correction
-    return replace(found, correction=(log, np.where(np.arange(STEPS) == 0, sign, 0.0)))
+    return replace(found, correction=(log, np.where(np.arange(PHASES.steps) == 0, sign, 0.0)))
 
 
 def _switch_claim(momentum):
     """The factor at a switch against ``(eta_I/eta_{I-1})/(a_I a_{I-1})``."""
-    found = schedule(momentum)
+    found = PHASES.schedule(momentum)
     errors = []
-    for t, old, new in zip(SWITCHES, RATES[:-1], RATES[1:], strict=True):
+    for t, old, new in PHASES.drops:
         a, b = (roots(rate, DECAY, momentum)[0] for rate in (old, new))
         errors.append(abs(found.growth_per_step[t - 1] * a * b * old / new - 1))
     # two rates with log p to a rounding of its size each
@@ -70,20 +83,21 @@ def evidence(settings):
     for momentum in momenta[1:]:
         for name, found in (
             ("buffer not corrected at the switches", at_switches_only(momentum)),
-            ("buffer not corrected at all", schedule(momentum, corrected=False)),
+            ("buffer not corrected at all", PHASES.schedule(momentum, corrected=False)),
         ):
             yield judge.control(claim(f"{name}, momentum {momentum:g}", loss, momentum, settings, found))
             yield _distance(f"distance, {name}, momentum {momentum:g}", loss, momentum, found, settings)
-    wrong = schedule(0.9)
-    wrong = replace(wrong, eta=np.where(np.arange(STEPS) >= SWITCHES[0], 0.99, 1.0) * wrong.eta)
+    wrong = PHASES.schedule(0.9)
+    wrong = replace(wrong, eta=np.where(np.arange(PHASES.steps) >= PHASES.switches[0], 0.99, 1.0) * wrong.eta)
     yield judge.control(claim("a factor at the first switch 1 % too small", loss, 0.9, settings, wrong))
-    yield judge.control(claim("a loss that is not scale-invariant", loss.unnormalised, 0.9, settings))
+    short = Phases((0.5, 0.1), (pairs.FINITE // 2,), pairs.FINITE)
+    yield judge.control(claim("a loss that is not scale-invariant", loss.unnormalised, 0.9, settings, phases=short))
 
 
 def _distance(name, loss, momentum, found, settings):
     """Largest deviation of the loss, its median over replicas with a 95 % interval by order statistics."""
-    decayed = _given(momentum).decayed(loss)
-    far = np.sort(pairs.distance(loss, decayed, pairs.free(loss, found), settings, steps=STEPS, replicas=REPLICAS))
+    decayed, steps = PHASES.given(momentum).decayed(loss), PHASES.steps
+    far = np.sort(pairs.distance(loss, decayed, pairs.free(loss, found), settings, steps=steps, replicas=REPLICAS))
     # between the k-th smallest and the k-th largest lies the median but for 2 P(Binomial(n, 1/2) < k) <= 5 %
     k = int(stats.binom.ppf(0.025, REPLICAS, 0.5))
     return judge.measurement(name, (far[k - 1], far[-k]), what="largest |difference of the loss| over the run")

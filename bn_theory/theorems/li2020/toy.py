@@ -45,6 +45,14 @@ def pairs_of_rates(settings) -> list[tuple[float, float]]:
     return [*found, (0.1, 0.5), (0.3, 0.3), (0.5, 0.2)] if settings.full else found
 
 
+def repels_above(eta, decay) -> float:
+    """The effective rate ``eta/|w|^2`` above which a step near the minimum carries the direction away from it.
+
+    There ``x/y`` is multiplied by about ``1 - 2 eta/(a |w|^2)``, ``a = 1 - eta lambda``.
+    """
+    return 1 - eta * decay
+
+
 def run(settings, loss, eta, decay, start=START, steps=STEPS):
     """GD with every step recorded."""
     return workbench.run(settings, loss, bn.GD(eta, weight_decay=decay), list(start), steps=steps, record="all")
@@ -83,9 +91,12 @@ def underflows(eta, decay) -> str | None:
 
 
 def accident(dataset) -> int | None:
-    """The first step at which ``x`` is exactly 0 though it did not start there: rounding has ended the run."""
+    """From which step on the loss is 0, where ``x`` ends at exactly 0 without having started there: rounding has ended
+    the run. (The loss, of size ``x^2``, is 0 before ``x`` is; where ``x`` is not, it returns.)"""
     values = dataset.loss.values[0]
-    return int(np.argmax(values == 0)) if values[0] != 0 and np.any(values == 0) else None
+    if values[0] == 0 or dataset.final_w.values[0, 0] != 0:
+        return None
+    return int(np.flatnonzero(values)[-1]) + 1
 
 
 def largest_gradients(dataset) -> np.ndarray:

@@ -101,7 +101,7 @@ def norms_agree(name, workload):
         assert abs(found.mean() - expected[:, i].mean()) < 5 * error
 
 
-@pytest.mark.parametrize("workload", ["rayleigh_8", "bilinear"])
+@pytest.mark.parametrize("workload", ["rayleigh_8", "bilinear", "momentum"])
 @pytest.mark.parametrize("name", HERE)
 def test_with_noise_the_norm_grows_as_in_the_package(name, workload):
     norms_agree(name, workloads.workload(workload))

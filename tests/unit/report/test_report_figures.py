@@ -19,10 +19,6 @@ def noisy():
     return 4 * T**-0.5 * np.random.default_rng(0).chisquare(15, size=(16, T.size)) / 15
 
 
-def lines(figure):
-    return {line.get_label(): line for line in figure.axes[0].lines}
-
-
 def test_a_deterministic_run_with_its_law():
     fit = fit_exponent(T, 4 * T**-1.5)
     figure = figures.convergence(T, 4 * T**-1.5, fit, title="run")
@@ -285,68 +281,13 @@ def test_contrast_refuses_what_it_cannot_show(panels):
         figures.contrast(panels)
 
 
-# --- schedules ---
-
-
-@pytest.fixture(scope="module")
-def equivalent():
-    """A step decay without momentum whose rate leaves float32 and whose units change on the way."""
-    return bn.equivalent_schedule(bn.StepDecay(1.0, {150: 0.1}), 0.2, steps=300, steps_per_epoch=10)
-
-
-def test_a_schedule_is_drawn_with_its_equivalent_in_logarithms(equivalent):
-    figure = figures.equivalent_schedule(equivalent, title="given")
-    top, middle, bottom = figure.axes
-    epochs = np.arange(300) / 10
-    for axes, label, y in (
-        (top, "with weight decay", np.log10(equivalent.eta)),
-        (top, "without, equivalent", equivalent.log_lr / np.log(10)),
-        (middle, None, np.log10(equivalent.rescaled().lr)),
-        (bottom, None, equivalent.log_p[:-1] / np.log(10)),
-    ):
-        line = axes.lines[0] if label is None else lines(figure)[label]
-        np.testing.assert_array_equal(line.get_xdata(), epochs)
-        np.testing.assert_array_equal(line.get_ydata(), y)
-    given, free = (lines(figure)[name] for name in ("with weight decay", "without, equivalent"))
-    assert given.get_color() != free.get_color() and given.get_linestyle() != free.get_linestyle()
-    (word,) = top.texts
-    assert word.get_text() == "largest float32" and word.get_position()[1] == pytest.approx(38.53, abs=0.01)
-    assert heading(figure) == "given" and all(axes.get_ylabel() for axes in figure.axes)
-    assert bottom.get_xlabel().startswith("epoch (10 steps each)")
-    figure.canvas.draw()
-    labels = [text.get_text() for text in bottom.get_yticklabels()]
-    assert "$10^{0}$" in labels and all(label.startswith("$10^{") for label in labels)
-    assert figures.as_png(figure, dpi=50).startswith(b"\x89PNG")
-
-
-def test_a_schedule_in_range_needs_no_changing_units_and_zero_rates_no_place():
-    found = bn.equivalent_schedule(np.r_[0.0, np.full(20, 0.1)], 0.01)
-    figure = figures.equivalent_schedule(found)
-    top, bottom = figure.axes
-    y = lines(figure)["without, equivalent"].get_ydata()
-    assert np.isnan(y[0]) and np.all(np.isfinite(y[1:])) and not top.texts
-    assert bottom.get_xlabel().startswith("step") and bottom.get_xlim()[1] == 21
-    # less than a decade is widened to one, so that powers of ten can be read
-    assert np.ptp(bottom.get_ylim()) >= 1
-    figures.as_png(figure, dpi=50)
-    with pytest.raises(InvalidInputError, match="every learning rate is 0"):
-        figures.equivalent_schedule(bn.equivalent_schedule(0.0, 0.1, steps=3))
-
-
-def test_a_long_schedule_is_thinned_but_keeps_both_sides_of_its_jumps():
-    found = bn.equivalent_schedule(bn.StepDecay(0.5, {33_333: 0.1}), 0.02, steps=100_000)
-    figure = figures.equivalent_schedule(found)
-    x = set(lines(figure)["with weight decay"].get_xdata())
-    changes = found.rescaled().steps_with_rescaling
-    assert changes.size > 10 and len(x) < 6000
-    assert {0, 33_332, 33_333, 99_999} | set(changes) | set(changes + 1) <= x
-    assert [text.get_text() for text in figure.axes[0].texts] == ["largest float32", "largest float64"]
+# --- files ---
 
 
 @pytest.mark.parametrize("kind, start", [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
-def test_files_are_of_the_kind_of_their_name_and_have_no_date(equivalent, kind, start):
+def test_files_are_of_the_kind_of_their_name_and_have_no_date(kind, start):
     assert figures.format_of(f"a/b.c.{kind.upper()}") == kind
-    content = figures.as_bytes(figures.equivalent_schedule(equivalent), kind, dpi=50)
+    content = figures.as_bytes(figures.convergence(T, 1 / T), kind, dpi=50)
     assert content.startswith(start) and b"CreationDate" not in content and b"dc:date" not in content
 
 
