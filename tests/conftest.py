@@ -182,10 +182,10 @@ SGD_TOO = ("rayleigh_gaussian", "quadratic_signs")
 PROJECTED_GD = ("bilinear", "least_squares_bn", "two_axes")
 PROJECTED_SGD = ("rayleigh_signs", "bilinear_signs", "least_squares_bn_signs", "inside")
 HEAVY = {
-    "momentum GD": ("rayleigh", "least_squares_bn"),
-    "decaying SGD": ("bilinear_signs", "inside"),
-    "heavy GD": ("quadratic", "two_axes"),
-    "heavy SGD": ("rayleigh_signs", "rayleigh_gaussian", "least_squares_bn_signs", "bilinear_signs"),
+    "momentum GD": ("least_squares_bn",),
+    "decaying SGD": ("inside",),
+    "heavy GD": ("two_axes",),
+    "heavy SGD": ("rayleigh_gaussian", "least_squares_bn_signs", "bilinear_signs"),
 }
 PAIRS = (
     [(n, "GD") for n in (*GD_ONLY, *PROJECTED_GD, "rayleigh_signs")]

@@ -12,18 +12,18 @@ from bn_theory.theorems.evidence import CONTRADICTED, SUPPORTED
 from bn_theory.theorems.li2020 import pairs
 from bn_theory.theorems.statement import Settings
 
-STEPS = 300
+STEPS = 150
 LR = 0.4
 EPS = np.finfo(float).eps
 SCHEDULES = {
     "constant": bn.Constant(LR),
     "power": bn.Power(LR, 0.3),
-    "step decay": bn.StepDecay(LR, {100: 0.3, 200: 0.1}),
+    "step decay": bn.StepDecay(LR, {50: 0.3, 100: 0.1}),
     "cosine": bn.Cosine(LR, STEPS),
     "warm-up": bn.Warmup(bn.Cosine(LR, STEPS, floor=0.01), 30),
     "polynomial": bn.Polynomial(LR, STEPS, 2.0),
     "exponential": bn.Exponential(LR, 0.99),
-    "TEXP": bn.texp_schedule([LR / 4, LR / 10], [150], 1e-3, 0.5, STEPS),
+    "TEXP": bn.texp_schedule([LR / 4, LR / 10], [STEPS // 2], 1e-3, 0.5, STEPS),
     "table": bn.Table(LR * (1 + np.sin(np.arange(STEPS) / 7)) / 2),
 }
 
@@ -49,8 +49,9 @@ def test_grid(noisy, engine, schedule, momentum, decay):
     found = pair(noisy, one, engine)
     assert found.verdict == SUPPORTED, found
     assert found.details["bound_of_directions"] < 1e-9  # the bound says something
-    wrong = pair(noisy, one, engine, pairs.with_rate_exponent_2t(one.equivalent()))
-    assert wrong.verdict == CONTRADICTED
+    if engine == "numba":  # the readable engine has that law, and takes its time
+        wrong = pair(noisy, one, engine, pairs.with_rate_exponent_2t(one.equivalent()))
+        assert wrong.verdict == CONTRADICTED
 
 
 @settings(max_examples=20, deadline=None)
@@ -83,8 +84,8 @@ def test_array_functions(zoo, points):
     methods.append(pairs.free(loss, pairs.with_rate_exponent_2t(one.equivalent())))
     runs = [bn.run(loss, m, start, steps=STEPS, replicas=3) for m in methods]
     w = [r.final_w.values / np.linalg.norm(r.final_w.values, axis=-1, keepdims=True) for r in runs]
-    # 300 steps of some 100 roundings, amplified by 10 at most (noise around a minimum contracts), two runs
-    assert np.max(np.abs(w[1] - w[0])) <= 2 * 300 * 100 * 10 * EPS
+    # 150 steps of some 100 roundings, amplified by 10 at most (noise around a minimum contracts), two runs
+    assert np.max(np.abs(w[1] - w[0])) <= 2 * STEPS * 100 * 10 * EPS
     assert np.max(np.abs(w[2] - w[0])) > 1e-5
 
 
@@ -92,7 +93,7 @@ def test_the_rounding_of_units_is_nothing(noisy, engine):
     """Units that change after every factor of 2: powers of two, so that every direction is that in fixed units."""
     found = bn.equivalent_schedule(bn.Constant(LR), 6e-3, 0.9, steps=STEPS)
     rescaled = found.rescaled(bits=1)
-    assert len(rescaled.steps_with_rescaling) > 10
+    assert len(rescaled.steps_with_rescaling) >= 5
     # the same rates but for the units, exactly
     rates = np.ldexp(rescaled.lr, 2 * rescaled.log2_scale[:-1])
     runs = [
