@@ -25,6 +25,7 @@ li2020.any_schedule``).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -87,7 +88,10 @@ class Rescaled:
 
 @dataclass(frozen=True, eq=False)
 class EquivalentSchedule:
-    """A weight-decay-free schedule that trains a scale-invariant loss identically; also a ``Schedule`` of its rates.
+    """A weight-decay-free schedule that trains a scale-invariant loss identically.
+
+    Run it by :meth:`method`. It is also a ``Schedule`` of its rates, but of nothing else: given as ``lr=`` it leaves
+    out momentum, changes of units, and the corrections of the buffer.
 
     Attributes (all dimensionless):
         eta, weight_decay, momentum: the given schedules, ``(steps,)`` each; momentum stays, decay goes.
@@ -140,13 +144,14 @@ class EquivalentSchedule:
 
     @property
     def growth_per_step(self) -> np.ndarray:
-        """``eta~_{t+1} / eta~_t``, shape ``(steps - 1,)``."""
+        """``eta~_{t+1} / eta~_t``, shape ``(steps - 1,)``; 0, inf or NaN where a rate is 0."""
         with np.errstate(invalid="ignore", over="ignore"):
             return np.exp(np.diff(self.log_lr))
 
     @property
     def growth_per_epoch(self) -> np.ndarray | None:
-        """``eta~_{t+n} / eta~_t`` from one epoch's first step to the next one's, ``n`` steps an epoch."""
+        """``eta~_{t+n} / eta~_t`` from one epoch's first step to the next one's, ``n`` steps an epoch; 0, inf or NaN
+        where a rate is 0."""
         if self.steps_per_epoch is None:
             return None
         with np.errstate(invalid="ignore", over="ignore"):
@@ -154,7 +159,7 @@ class EquivalentSchedule:
 
     def overflow(self, dtype: str = "float64") -> Overflow:
         """First steps beyond ``"float32"`` or ``"float64"``."""
-        if dtype not in LARGEST:
+        if not isinstance(dtype, str) or dtype not in LARGEST:
             raise InvalidInputError(f"dtype must be {' or '.join(map(repr, LARGEST))}, not {dtype!r}")
         limit = math.log(LARGEST[dtype])
         return Overflow(*(_first(x > limit) for x in (self.log_lr, -self.log_p, -2 * self.log_p)))
@@ -192,7 +197,7 @@ class EquivalentSchedule:
         ``(w, b, eta) -> (w/k, k b, eta/k^2)`` maps every later step onto itself and changes no direction, hence no
         function value; a one-step decay goes to ``k^2`` times itself. ``k`` is a power of two: nothing rounds.
         """
-        if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 256:
+        if isinstance(bits, bool) or not isinstance(bits, (int, np.integer)) or not 1 <= bits <= 256:
             raise InvalidInputError(f"bits must be a whole number from 1 to 256, not {bits!r}")
         shifts = np.zeros(self.length + 1, dtype=np.int64)
         now = 0
@@ -225,6 +230,8 @@ class EquivalentSchedule:
             lr, correction, factors = found.lr, found.correction, found.factors
         else:
             lr, correction, factors = finite_rates(self.lr, 0, self.name), sign * np.exp(log), np.ones(self.length)
+        if not isinstance(others, Mapping | None):
+            raise InvalidInputError(f"others must be {{name: learning rate}}, not {others!r}")
         others = dict(others or {})
         extra = {"momentum": Table(self.momentum)} if np.any(self.momentum) else {}
         if np.any(sign):
@@ -258,10 +265,13 @@ def roots(lr: float, weight_decay: float, momentum: float) -> tuple[float, ...]:
 
     Raises:
         NoEquivalentScheduleError: ``lambda eta > (1 - sqrt gamma)^2``, or 1 without momentum: no positive real roots.
+        InvalidInputError: not a number, negative, or a momentum of 1 and more.
 
     >>> round(roots(0.1, 5e-4, 0.9)[0] ** (-2 * 391), 3)  # growth over an epoch of 391 steps
     1.481
     """
+    lr, weight_decay = (_one(n, v) for n, v in (("lr", lr), ("weight_decay", weight_decay)))
+    momentum = _momentum(momentum)
     return tuple(1 / (1 + y) for y in _decrements(lr, weight_decay, momentum))
 
 
@@ -280,16 +290,17 @@ def _decrements(lr, weight_decay, momentum):
 
 
 def _no_roots(lr, weight_decay, momentum, limit):
-    # p_t is then gamma^(t/2) times a sine of angle theta a step (or, beyond (1 + sqrt gamma)^2, alternates)
-    middle = (1 + momentum - lr * weight_decay) / 2
-    if momentum > 0 and middle**2 < momentum:
-        theta = math.acos(middle / math.sqrt(momentum))
+    # Between (1 - sqrt gamma)^2 and (1 + sqrt gamma)^2, p_t is gamma^(t/2) times a sine of angle theta a step.
+    product = lr * weight_decay
+    if product < 1:
+        theta = math.acos((1 + momentum - product) / (2 * math.sqrt(momentum)))
         what = f"p_t oscillates and changes sign about every {math.pi / theta:.3g} steps"
     else:
-        what = "p_t changes sign at every step"
+        what = f"already p_1 = 1 - weight_decay * lr = {1 - product:.3g} is not positive"
     return (
-        f"weight_decay * lr = {lr * weight_decay:g} is not below (1 - sqrt(momentum))^2 = {limit:g}: {what}, so that "
-        "weights pass through 0 and no positive learning rate can follow them; lower lr, weight_decay or momentum"
+        f"weight_decay * lr = {product:g}, but only up to (1 - sqrt(momentum))^2 = {limit:g} (and below 1) there is an "
+        f"equivalent rate: {what}, so that weights pass through 0 and no positive learning rate can follow them; lower "
+        "lr, weight_decay or momentum"
     )
 
 
@@ -311,8 +322,8 @@ def equivalent_schedule(
         EquivalentSchedule: ``.log_lr``, ``.lr``, ``.p``, growth, ``.warnings``; ``.method()`` is ready for ``bn.run``.
 
     Raises:
-        NoEquivalentScheduleError: constant coefficients with ``lambda eta > (1 - sqrt gamma)^2``, or a ``p_t <= 0``:
-            names the step and what to lower.
+        NoEquivalentScheduleError: numbers (constant coefficients) with ``lambda eta > (1 - sqrt gamma)^2``, however few
+            the steps, or a ``p_t <= 0`` under any other schedule: names the step and what to lower.
         InvalidInputError: anything negative or not finite, lengths that differ, no steps.
 
     Source: derived in this package; for constant rates and step decay Li and Arora (ICLR 2020, arXiv:1910.07454).
@@ -329,7 +340,7 @@ def equivalent_schedule(
         steps_per_epoch = _whole("steps_per_epoch", steps_per_epoch)
     eta, decay, gamma = (_values(name, schedule, steps) for name, schedule in schedules.items())
     if all(isinstance(s, Constant) for s in schedules.values()):
-        roots(eta[0], decay[0], gamma[0])
+        roots(float(eta[0]), float(decay[0]), float(gamma[0]))
     log_p = _log_p(eta, decay, gamma)
     return EquivalentSchedule(eta, decay, gamma, log_p, _none(steps), steps_per_epoch)
 
@@ -361,7 +372,7 @@ def texp_schedule(
         lr: rates of the phases, shape ``(phases,)`` (dimensionless), or one number.
         switches: first steps of the phases after the first, ``(phases - 1,)``, increasing, within the run.
         weight_decay, momentum: numbers (dimensionless).
-        steps: of the whole run.
+        steps: of the whole run; has to be given.
         corrected: correct the buffer; ``False`` leaves it alone, also at the start.
         larger_root: ``False`` takes the smaller root in every phase (momentum > 0 only).
         steps_per_epoch: for ``growth_per_epoch``.
@@ -377,9 +388,7 @@ def texp_schedule(
     [1.0205, 1.0205, 0.1011, 1.002, 1.002]
     """
     rates = np.atleast_1d(np.asarray(checked("lr", lr)))
-    decay, gamma = (_one(n, v) for n, v in (("weight_decay", weight_decay), ("momentum", momentum)))
-    if gamma >= 1:
-        raise InvalidInputError(f"momentum must be below 1, not {gamma}")
+    decay, gamma = _one("weight_decay", weight_decay), _momentum(momentum)
     if gamma == 0 and not larger_root:
         raise InvalidInputError("without momentum there is one root only (the other is 0); leave larger_root=True")
     steps = _whole("steps", steps)
@@ -456,6 +465,13 @@ def _one(name, value):
     if isinstance(value, tuple):
         raise InvalidInputError(f"{name} must be one number, not {len(value)}")
     return value
+
+
+def _momentum(value):
+    gamma = _one("momentum", value)
+    if gamma >= 1:
+        raise InvalidInputError(f"momentum must be below 1, not {gamma}")
+    return gamma
 
 
 def _whole(name, value):

@@ -127,7 +127,8 @@ class Method:
         return tuple((name, target, schedule) for name, table in tables.items() for target, schedule in table)
 
     def check(self, targets, invariant, steps: int) -> None:
-        """Refuse coefficients for groups or parameters that the loss does not have, and tables that end too early.
+        """Refuse coefficients for groups or parameters that the loss does not have, tables that end too early, and
+        values out of range: every value of a table is looked at, of other schedules the first, middle and last.
 
         Args:
             targets: groups and parameters of the loss.
@@ -146,10 +147,29 @@ class Method:
             length = getattr(schedule, "length", None)
             if length is not None and length < steps:
                 raise InvalidInputError(f"{what}: {schedule} ends after {length} steps, but the run has {steps}")
+            _check_values(name, schedule, range(steps) if length is not None else {0, steps // 2, steps - 1})
 
 
 WORDS = {RATE: "learning rates", MOMENTUM: "momentum", DECAY: "weight decay", RESCALING: "rescaling"}
 KEYWORDS = {"lr": RATE, "momentum": MOMENTUM, "weight_decay": DECAY, "rescaling": RESCALING}
+
+
+def _check_values(name, schedule, steps):
+    """Rates >= 0, momentum in [0, 1), rescaling > 0, decay of any sign; all finite."""
+    ranges = {RATE: ">= 0", MOMENTUM: "in [0, 1)", DECAY: "finite", RESCALING: "> 0"}
+    bunches = [(0, len(steps))] if isinstance(steps, range) else [(t, t + 1) for t in sorted(steps)]
+    for first, last in bunches:
+        values = schedule.values(first, last)
+        good = np.isfinite(values)
+        if name != DECAY:
+            good &= (values > 0) if name == RESCALING else (values >= 0)
+        if name == MOMENTUM:
+            good &= values < 1
+        if not np.all(good):
+            case, at = np.argwhere(~good)[0]
+            raise InvalidInputError(
+                f"{WORDS[name]} must be {ranges[name]}, but {schedule} has {values[case, at]} at step {first + at}"
+            )
 
 
 def _of(table, target):
@@ -221,7 +241,8 @@ def GD(lr, *, momentum=0.0, weight_decay=0.0, rescaling=None, projected: bool = 
 
     Raises:
         InvalidInputError: a rate that is not finite and positive, a momentum outside of [0, 1), a weight decay that is
-            negative or not finite, a projected method with any of them.
+            negative or not finite, a projected method with any of them. (A schedule's values are looked at by ``run``,
+            which knows the steps.)
 
     >>> import bn_theory as bn
     >>> bn.GD(lr=0.1).name

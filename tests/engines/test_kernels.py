@@ -226,6 +226,20 @@ def test_single_precision_keeps_its_budget(zoo, kind, name, heavy, points, round
 
 
 @needs_gxx
+@pytest.mark.parametrize("kind", KINDS)
+def test_single_precision_goes_through_changes_of_units(kind, on_host):
+    """Weights that would grow by 2^100, in units of 2^32: the losses of the run with decay in double precision."""
+    steps, loss = 600, noisy(8)
+    equivalent = bn.equivalent_schedule(0.5, 0.2, 0.3, steps=steps)
+    assert -equivalent.log_p[-1] > 100 * np.log(2) and len(equivalent.rescaled().steps_with_rescaling) >= 3
+    options = {"start": np.ones(8, dtype=np.float32), "steps": steps, "replicas": 3, "record": "all"}
+    found = on_host(loss, equivalent.method(), kind=kind, dtype="float32", **options)
+    expected = bn.run(loss, bn.SGD(0.5, momentum=0.3, weight_decay=0.2), engine="numba", **options)
+    # some 100 roundings a step, amplified by 100 at most: noise and decay forget within a few steps here
+    assert np.max(np.abs(found.loss.values - expected.loss.values)) <= 100 * 100 * EPS32 / 2
+
+
+@needs_gxx
 def test_too_small_a_device_names_what_fits(on_host):
     loss, options = noisy(40), {"steps": 10, "kind": "thread"}
     with pytest.raises(DeviceMemoryError, match=r"1000 replicas x 40 coordinates .* (\d+) replicas fit") as caught:

@@ -36,6 +36,22 @@ def test_two_runs_are_told_apart_at_ten_digits(loss):
     assert compared(loss, 1.0 - 1e-10).verdict == CONTRADICTED
 
 
+@pytest.mark.parametrize("what", ["loss_over_bound", "grad_norm2_over_bound", "directions_over_bound"])
+def test_each_of_the_three_comparisons_sees_it_by_itself(loss, what):
+    """Rates off by 1e-7: each moves by some 1e-8 of itself, against bounds of 1e-11 and less."""
+    assert compared(loss, 1.0 + 1e-7).details[what] > 100
+    assert compared(loss, 1.0).details[what] < 0.1
+
+
+def test_slow_steps_are_few():
+    """Only the start of a warm-up and the end of a cosine count as not moving: else nothing would be compared."""
+    given = pairs.Schedules("", bn.Warmup(bn.Cosine(0.5, STEPS), 20), 4e-3, 0.9, STEPS)
+    loss = pairs.losses(SETTINGS)["rayleigh"]
+    run = bn.run(loss, given.decayed(loss), steps=STEPS, replicas=8, record="all")
+    phi = run.effective_lr.values
+    assert np.mean(phi < pairs.SLOW * phi.max(axis=-1, keepdims=True)) < 1 / 3
+
+
 def test_what_is_compared_is_what_is_judged(loss):
     given = pairs.Schedules("", 0.3, 4e-3, 0.0, 50)
     schedule = given.equivalent()

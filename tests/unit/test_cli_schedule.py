@@ -200,7 +200,10 @@ REFUSED = {
     "a long warm-up": ((*SMALL, "--warmup", 10), "--warmup 10 is longer than --epochs 9"),
     "complex roots": ((*SMALL, "--weight-decay", 1), "p_t oscillates and changes sign about every"),
     "a p below 0": ((*SMALL, "--weight-decay", 1, "--warmup", 2), "is not positive: at step"),
-    "a decay of 1": ((*SMALL, "--weight-decay", 11, "--momentum", 0), "p_t changes sign at every step"),
+    "a decay of 1": (
+        (*SMALL, "--weight-decay", 11, "--momentum", 0),
+        "already p_1 = 1 - weight_decay * lr = -0.1 is not positive",
+    ),
     "another format": ((*SMALL, "--plot", "out.gif"), "cannot draw out.gif: its name must end in .png, .svg, .pdf"),
     "no folder of a table": ((*SMALL, "--csv", "absent/out.csv"), "does not exist"),
     "no folder of a figure": ((*SMALL, "--plot", "absent/out.png"), "does not exist"),

@@ -39,7 +39,7 @@ def settings_of_runs(settings) -> list[tuple[float, float, float]]:
 def claim(name, loss, eta, decay, momentum, settings, *, larger=True, steps=STEPS, schedule=None):
     """The run with decay against ``eta a^(-2t-1)`` from the root's buffer (or another schedule, for controls)."""
     if schedule is None:
-        schedule = bn.texp_schedule(eta, [], decay, momentum, steps, larger_root=larger)
+        schedule = bn.texp_schedule(eta, [], decay, momentum, steps=steps, larger_root=larger)
     decayed = Schedules(name, eta, decay, momentum, steps).decayed(loss)
     return pairs.equal(name, loss, decayed, pairs.free(loss, schedule), schedule.log_p, settings, steps=steps)
 
@@ -80,16 +80,16 @@ def evidence(settings):
 def _controls(losses, settings):
     loss = losses["rayleigh"]
     eta, decay, momentum = 0.5, 4e-3, 0.9
-    right = bn.texp_schedule(eta, [], decay, momentum, STEPS)
+    right = bn.texp_schedule(eta, [], decay, momentum, steps=STEPS)
     wrong = {
         "exponent -2t, not -2t-1": pairs.with_rate_exponent_2t(right),
-        "a zero buffer, not the root's": bn.texp_schedule(eta, [], decay, momentum, STEPS, corrected=False),
+        "a zero buffer, not the root's": bn.texp_schedule(eta, [], decay, momentum, steps=STEPS, corrected=False),
         "the root 1 - lambda eta, momentum left out": replace(
-            bn.texp_schedule(eta, [], decay, 0.0, STEPS), momentum=right.momentum, correction=right.correction
+            bn.texp_schedule(eta, [], decay, 0.0, steps=STEPS), momentum=right.momentum, correction=right.correction
         ),
     }
-    smaller = bn.texp_schedule(eta, [], decay, momentum, FEW, larger_root=False)
-    larger = bn.texp_schedule(eta, [], decay, momentum, FEW)
+    smaller = bn.texp_schedule(eta, [], decay, momentum, steps=FEW, larger_root=False)
+    larger = bn.texp_schedule(eta, [], decay, momentum, steps=FEW)
     mixed = replace(larger, correction=smaller.correction)
     for name, schedule in wrong.items():
         yield judge.control(claim(name, loss, eta, decay, momentum, settings, schedule=schedule))

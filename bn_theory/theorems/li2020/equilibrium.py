@@ -37,8 +37,9 @@ EXACT, MEAN_FIELD = 0.01, 0.01
 """Tolerances. The exact forms are tested to 1 % since each of their factors changes them by more than twice that in
 some configuration (the controls leave one out at a time). The mean field at gamma = 0 neglects the variance of the
 squared gradient, a relative effect of order ``x Var/L^2``: 0.3 % at x = 0.3 (it is ``d - <v, z>^2``, variance 2)."""
-RELAXATION = 0.03
-"""Terms of relative order x (1e-3 and less), the buffer's own transient of some ``1/(1-gamma)`` steps, and sampling."""
+RELAXATION = 0.02
+"""Terms of relative order x (0.1 % and less), the buffer's own transient of some ``1/(1-gamma)`` steps (10 of 5600,
+0.2 %), the level, a mean over the run's end (0.2 %), and the interval itself, whose half-width is below 1 %."""
 SLOW = 2e-3
 """With momentum the mean angle is that of the second moments, ``E<w, w'>/E|w|^2``, up to the norm's fluctuations, of
 relative order ``x/(1 - gamma)``: below 0.2 % where that is below this."""
@@ -81,9 +82,9 @@ class Configuration:
 
 def configurations(settings) -> list[Configuration]:
     """Effective decays a step from 1e-4 to 0.3, with and without momentum."""
-    found = [(1.0, 0.1, 0.0), (1.0, 1e-3, 0.0), (1.0, 0.05, 0.9), (1.0, 1e-4, 0.9)]
+    found = [(1.0, 0.1, 0.0), (1.0, 1e-3, 0.0), (1.0, 0.05, 0.9), (1.0, 1e-4, 0.9), (1.0, 0.3, 0.5)]
     if settings.full:
-        found += [(1.0, 0.3, 0.0), (10.0, 0.01, 0.0), (1.0, 0.3, 0.5), (1.0, 1e-3, 0.5)]
+        found += [(1.0, 0.3, 0.0), (10.0, 0.01, 0.0), (1.0, 1e-3, 0.5)]
     return [Configuration(*c) for c in found]
 
 
@@ -144,9 +145,9 @@ def _over_replicas(name, ratio, tolerance, found: Stationary, **details):
     return judge.amplitude(name, (centre - half, centre + half), tolerance, **details)
 
 
-def norm_claim(name, c, found, momentum_factor=True, tilt=True):
-    """``E|w|^2 lambda (1-gamma)(2 - x/(1+gamma)) / (eta E|grad|^2)``; a control leaves a factor out."""
-    factor = (1 - c.momentum if momentum_factor else 1.0) * (c.tilted if tilt else 2.0)
+def norm_claim(name, c, found, momentum_factor=True, tilted=None):
+    """``E|w|^2 lambda (1-gamma)(2 - x/(1+gamma)) / (eta E|grad|^2)``; controls leave out or replace a factor."""
+    factor = (1 - c.momentum if momentum_factor else 1.0) * (c.tilted if tilted is None else tilted)
     return _over_replicas(name, found.norm2 * c.decay * factor / (c.eta * found.gradient2), EXACT, found)
 
 
@@ -222,11 +223,13 @@ def evidence(settings):
 
 
 def _controls(kept, settings):
-    plain, heavy = Configuration(1.0, 0.1, 0.0), Configuration(1.0, 0.05, 0.9)
+    plain, heavy, strong = (Configuration(1.0, *c) for c in ((0.1, 0.0), (0.05, 0.9), (0.3, 0.5)))
     found = kept[heavy, "noise"]
     yield judge.control(fourth_power_claim("E|w|^4 is the mean field's, momentum 0.9", heavy, found))
     yield judge.control(norm_claim("E|w|^2 without (1 - gamma)", heavy, found, momentum_factor=False))
-    yield judge.control(norm_claim("E|w|^2 with 2 for 2 - x", plain, kept[plain, "noise"], tilt=False))
+    yield judge.control(norm_claim("E|w|^2 with 2 for 2 - x", plain, kept[plain, "noise"], tilted=2.0))
+    wrong = norm_claim("E|w|^2 with 2 - x for 2 - x/(1 + gamma)", strong, kept[strong, "noise"], tilted=2 - strong.x)
+    yield judge.control(wrong)
     yield judge.control(step_claim("E<w, w'> without 1/(1 + gamma)", heavy, found, momentum_factor=False))
     slow = Configuration(0.1, 0.01, 0.0)
     yield judge.control(relaxation_claim("relaxation twice as slow", slow, settings, factor=2.0))

@@ -39,7 +39,7 @@ class Phases:
 
     def schedule(self, momentum, **options):
         """TEXP without weight decay."""
-        return bn.texp_schedule(self.rates, self.switches, DECAY, momentum, self.steps, **options)
+        return bn.texp_schedule(self.rates, self.switches, DECAY, momentum, steps=self.steps, **options)
 
 
 PHASES = Phases()

@@ -216,7 +216,7 @@ def sign_changes(lr, decay, momentum, steps):
 
 @pytest.mark.parametrize("decay", [10.0, 11.0, 50.0])
 def test_without_momentum_a_decay_of_one_or_more_is_refused(decay):
-    with pytest.raises(NoEquivalentScheduleError, match=r"is not below \(1 - sqrt\(momentum\)\)\^2 = 1: p_t changes"):
+    with pytest.raises(NoEquivalentScheduleError, match=r"only up to .*already p_1 = 1 - weight_decay"):
         bn.equivalent_schedule(0.1, decay, steps=5)
     with pytest.raises(NoEquivalentScheduleError, match=r"p_1 = .* p_0 is not positive: at step 0 \(lr 0.1, weight"):
         bn.equivalent_schedule([0.1], decay)
@@ -313,6 +313,20 @@ def test_units_that_change(bits):
     true = np.log(units.lr[moving]) + 2 * math.log(2) * units.log2_scale[:-1][moving]
     np.testing.assert_allclose(true, found.log_lr[moving], rtol=0, atol=1500 * 8 * U)
     assert np.all(units.lr[~moving] == 0) and not np.any(units.correction)
+
+
+def test_growth_is_that_of_the_rates_themselves():
+    """Under a cosine no two steps and no two epochs grow alike."""
+    found = bn.equivalent_schedule(bn.Cosine(0.3, 40), 5e-3, 0.9, steps=40, steps_per_epoch=7)
+    assert np.array_equal(found.growth_per_step, np.exp(np.diff(found.log_lr)))
+    assert np.array_equal(found.growth_per_epoch, np.exp(np.diff(found.log_lr[[0, 7, 14, 21, 28, 35]])))
+
+
+@pytest.mark.parametrize(("lr", "decay"), [(1e20, 0.9999999e-20), (1e19, 0.9999999e-19)])
+def test_a_rate_near_the_largest_float32_is_not_told_to_change_units_in_time(lr, decay):
+    """Rates above 2^64 of what float32 holds overflow before the weights have grown by 2^32; below, units help."""
+    (only,) = bn.equivalent_schedule(lr, decay, steps=5).warnings
+    assert ("after step" in only) == (lr <= float(np.finfo(np.float32).max) / 2**64)
 
 
 @pytest.mark.parametrize("bits", [0, 257, 1.0, True, "8"])

@@ -275,3 +275,24 @@ def test_coefficients_that_do_not_fit_the_loss_or_the_run_are_refused_before_it(
     ):
         with pytest.raises(InvalidInputError, match=message):
             bn.run(loss, method, steps=3, engine="numpy")
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ({"lr": 0.1, "momentum": bn.Constant(2.0)}, r"momentum must be in \[0, 1\), but .* has 2.0 at step 0"),
+        ({"lr": 0.1, "momentum": bn.Table([0.5, 0.5, 1.5, 0.5, 0.5])}, "momentum .* has 1.5 at step 2"),
+        ({"lr": 0.1, "momentum": bn.Table([-0.5] * 5)}, "momentum .* has -0.5 at step 0"),
+        ({"lr": bn.Table([0.1, 0.1, 0.1, -0.1, 0.1])}, "learning rates must be >= 0, but .* has -0.1 at step 3"),
+        ({"lr": 0.1, "rescaling": bn.Table([1.0, -1.0, 1.0, 1.0, 1.0])}, "rescaling must be > 0, but .* has -1.0 at"),
+        ({"lr": 0.1, "rescaling": bn.Table([0.0] * 5)}, "rescaling must be > 0"),
+        ({"lr": 0.1, "momentum": bn.Exponential(0.5, 2.0)}, "momentum .* has 2.0 at step 2"),
+    ],
+)
+def test_values_of_schedules_are_checked_by_the_run(given, match):
+    with pytest.raises(InvalidInputError, match=match):
+        bn.run(bn.rayleigh([0.0, 1.0]), bn.GD(**given), [1.0, 1.0], steps=5)
+
+
+def test_a_decay_schedule_may_have_any_sign():
+    bn.run(bn.rayleigh([0.0, 1.0]), bn.GD(0.1, weight_decay=bn.Table([-0.1, 0.1, 0.0, 0.0, 0.0])), [1.0, 1.0], steps=5)
