@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import torch
 from torch.optim import SGD
@@ -30,8 +32,9 @@ class EquivalentLR(LRScheduler):
 
     ::
 
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)  # no weight decay
-        scheduler = EquivalentLR(optimizer, bn.equivalent_schedule(0.1, 5e-4, 0.9, steps=steps))
+        groups = [{"params": invariant}, {"params": others, "weight_decay": 5e-4}]
+        optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9)  # no weight decay for the first group
+        scheduler = EquivalentLR(optimizer, [bn.equivalent_schedule(0.1, 5e-4, 0.9, steps=steps), None])
         for x, y in batches:
             optimizer.zero_grad()
             loss(model(x), y).backward()
@@ -40,8 +43,15 @@ class EquivalentLR(LRScheduler):
 
     Only parameters that are scale-invariant may have a schedule: :func:`scale_invariant_groups` finds them. Others
     (a last layer, ``(gamma, beta)`` of the last normalisation) belong in a group of their own, whose schedule is
-    ``None``: this scheduler leaves it alone, rate, momentum and decay. In mixed precision call ``step`` only where
-    the optimizer has stepped: a step that a gradient scaler skips is one that the schedule must not count.
+    ``None``: this scheduler leaves it alone, rate, momentum and decay. Scheduled, they would run away with the rate.
+
+    **Another scheduler** for the groups left alone steps every group of the optimizer: make it before this one, and
+    step it before this one, which then has the last word on its groups. In the other order the optimizer's next step
+    is refused, as is one after anybody else has changed a scheduled group.
+
+    **Gradients** must not be changed on the way: those of the weights without decay are ``p_t`` times those with it, so
+    that clipping them by norm or value is another method. In mixed precision call ``step`` only where the optimizer has
+    stepped: a step that a gradient scaler skips is one that the schedule must not count.
 
     **Running statistics.** Batch normalisation in train mode normalises by the batch and does not see the units. Its
     running averages, used in eval mode, do: they lag behind weights that grow, a little at every step and by up to
@@ -99,9 +109,15 @@ class EquivalentLR(LRScheduler):
         ):
             if found is not None:
                 _refuse(i, group, found, plan, last_epoch)
+            if last_epoch >= 0 and "initial_lr" not in group:
+                raise InvalidInputError(
+                    f"last_epoch={last_epoch} resumes a run, but parameter group {i} has no 'initial_lr': load the "
+                    "optimizer's state first, or use load_state_dict of a scheduler made with last_epoch=-1"
+                )
         self._started = False
         super().__init__(optimizer, last_epoch)
         self._started = True
+        _check_every_step(optimizer, self)
 
     @property
     def true_scale(self) -> tuple[int, ...]:
@@ -114,10 +130,9 @@ class EquivalentLR(LRScheduler):
 
     def get_lr(self) -> list:
         """The next step's rate of every group, in the present units; 0 after the schedule's end."""
-        t = self.last_epoch
         return [
-            group["lr"] if plan is None else float(plan.lr[t]) if t < self._length else 0.0
-            for group, plan in zip(self.optimizer.param_groups, self._plans, strict=True)
+            group["lr"] if plan is None else self._expected(i)["lr"]
+            for i, (group, plan) in enumerate(zip(self.optimizer.param_groups, self._plans, strict=True))
         ]
 
     def step(self, epoch=None):
@@ -146,6 +161,33 @@ class EquivalentLR(LRScheduler):
         super().step()
         self._set_momentum_and_decay()
 
+    def _expected(self, i) -> dict[str, float]:
+        """What the next step of a scheduled group has to be made with."""
+        t, ended = min(self.last_epoch, self._length - 1), self.last_epoch >= self._length
+        plan = self._plans[i]
+        return {
+            "lr": 0.0 if ended else float(plan.lr[t]),
+            "momentum": float(self._schedules[i].momentum[t]),
+            # set and not passed to SGD, whose constructor refuses the negative ones
+            "weight_decay": 0.0 if ended else float(plan.correction[t]),
+        }
+
+    def _check_groups(self):
+        """Refuse a step of the optimizer with other numbers than the schedule's."""
+        for i, (group, plan) in enumerate(zip(self.optimizer.param_groups, self._plans, strict=False)):
+            if plan is None:
+                continue
+            for name, wanted in self._expected(i).items():
+                found = group[name]
+                if isinstance(found, torch.Tensor):
+                    wanted = wanted if found.dtype == torch.float64 else torch.tensor(wanted, dtype=found.dtype).item()
+                if float(found) != wanted:
+                    raise InvalidInputError(
+                        f"parameter group {i} would step with {name}={float(found)!r}, but its schedule has {wanted!r} "
+                        f"at step {self.last_epoch}: something else has changed it; step other schedulers before this "
+                        "one, and leave scheduled groups alone"
+                    )
+
     @torch.no_grad()
     def _change_units(self, t):
         for group, plan in zip(self.optimizer.param_groups, self._plans, strict=True):
@@ -159,13 +201,10 @@ class EquivalentLR(LRScheduler):
                     buffer.div_(factor)
 
     def _set_momentum_and_decay(self):
-        t = min(self.last_epoch, self._length - 1)
-        ended = self.last_epoch >= self._length
-        for group, schedule, plan in zip(self.optimizer.param_groups, self._schedules, self._plans, strict=True):
+        for i, (group, plan) in enumerate(zip(self.optimizer.param_groups, self._plans, strict=True)):
             if plan is not None:
-                group["momentum"] = float(schedule.momentum[t])
-                # set and not passed to SGD, whose constructor refuses the negative ones
-                group["weight_decay"] = 0.0 if ended else float(plan.correction[t])
+                wanted = self._expected(i)
+                group.update(momentum=wanted["momentum"], weight_decay=wanted["weight_decay"])
 
     def state_dict(self) -> dict:
         """The state as numbers and lists, for ``torch.save``; the schedule itself is not in it.
@@ -188,9 +227,7 @@ class EquivalentLR(LRScheduler):
         Raises:
             InvalidInputError: the state is of another number of groups or of a schedule with another past.
         """
-        missing = {"last_epoch", "_step_count", "true_scale", "log_p"} - set(state_dict)
-        if missing:
-            raise InvalidInputError(f"not a state of EquivalentLR: {', '.join(sorted(missing))} is missing")
+        _check_state(state_dict, len(self._plans))
         t = state_dict["last_epoch"]
         if not 0 <= t <= self._length:
             raise InvalidInputError(
@@ -215,6 +252,38 @@ class EquivalentLR(LRScheduler):
                 group["lr"] = rate
         self._last_lr = [float(group["lr"]) for group in self.optimizer.param_groups]
         self._set_momentum_and_decay()
+
+
+def _check_every_step(optimizer, scheduler):
+    """Let the scheduler look at its groups before every step of the optimizer, until another one takes its place."""
+    previous = getattr(optimizer, "_equivalent_lr_check", None)
+    if previous is not None:
+        previous.remove()
+    kept = weakref.ref(scheduler)
+
+    def look(*_):
+        if (alive := kept()) is not None:
+            alive._check_groups()
+
+    optimizer._equivalent_lr_check = optimizer.register_step_pre_hook(look)
+
+
+def _check_state(state, groups):
+    """Raise unless this is what ``state_dict`` gives for so many groups."""
+    if not isinstance(state, dict):
+        raise InvalidInputError(f"not a state of EquivalentLR: {state!r}; give what state_dict() returned")
+    missing = {"last_epoch", "_step_count", "true_scale", "log_p"} - set(state)
+    if missing:
+        raise InvalidInputError(f"not a state of EquivalentLR: {', '.join(sorted(missing))} is missing")
+    for name in ("last_epoch", "_step_count"):
+        if isinstance(state[name], bool) or not isinstance(state[name], int):
+            raise InvalidInputError(f"not a state of EquivalentLR: {name} is {state[name]!r}, not a whole number")
+    for name in ("true_scale", "log_p"):
+        if not isinstance(state[name], (list, tuple)) or len(state[name]) != groups:
+            raise InvalidInputError(
+                f"{name} of the state is {state[name]!r}, but there are {groups} parameter groups; make the scheduler "
+                "with the schedules and groups that it was saved with"
+            )
 
 
 def _per_group(optimizer, schedule):
@@ -273,6 +342,8 @@ def _refuse(i, group, schedule, plan, last_epoch):
             "without momentum; use a tiny momentum there, such as 1e-30"
         )
     for weight in group["params"]:
+        if weight.is_complex():
+            raise InvalidInputError(f"a weight of {where} is {weight.dtype}; the equivalence is one of real weights")
         if torch.finfo(weight.dtype).max < 2.0**RESCALE_BITS:
             raise InvalidInputError(
                 f"a weight of {where} is {weight.dtype}, which cannot hold weights grown by 2^{RESCALE_BITS}; keep "

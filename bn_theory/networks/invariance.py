@@ -100,6 +100,11 @@ class Invariance:
     blocks: dict[str, Blocks]
     frozen: tuple[str, ...]
 
+    @property
+    def violations(self) -> dict[Name, float]:
+        """The measured violation of every name, invariant or not (dimensionless; see :class:`Finding`)."""
+        return {name: found.violation for name, found in self.findings.items()}
+
     def __str__(self):
         rows = [("parameters", "invariant", "violation", "tolerance", "identity", "filters")]
         for name in (*self.invariant, *self.variant):
@@ -120,6 +125,7 @@ def scale_invariant_groups(
     loss_closure: Callable[[], torch.Tensor],
     *,
     joint: Sequence[tuple[str, ...]] = (),
+    eps: float | None = None,
     perturbation: float = 0.1,
     seed: int = 0,
 ) -> Invariance:
@@ -134,6 +140,10 @@ def scale_invariant_groups(
     root mean square (times 1 for a tensor of zeros). Without that, ``gamma`` alone would look invariant as long as
     ``beta`` is 0, as it is at the start.
 
+    **eps.** With the usual ``eps`` of a normalisation nothing before it is exactly scale-invariant: the answer is "no",
+    with the size of the violation (some 1e-5 for ``eps = 1e-5``). ``eps=1e-300`` asks the other question, what would be
+    invariant but for that: while it measures, every normalisation has that ``eps``.
+
     Tolerances are ``n u`` times a condition: ``n`` the longest chain of additions of the model (:func:`longest_chain`),
     ``u = 2^-53``, and the condition 1 plus the relative change of the very quantity per relative perturbation of all
     parameters, the largest of three random samples. A gradient counts as zero, and its parameter as invariant, where
@@ -146,11 +156,13 @@ def scale_invariant_groups(
         loss_closure: ``loss_closure()`` gives the loss on fixed data as a scalar tensor, computed from the model's
             present parameters.
         joint: further tuples of parameter names to be scaled together, e.g. of layers joined by a shortcut.
+        eps: for all normalisations while it measures, > 0 (torch refuses 0 in some); ``None`` leaves them alone.
         perturbation: relative size, 0 for the present point itself.
         seed: of the perturbations.
 
     Returns:
-        Invariance: ``.invariant`` and ``.variant`` names, ``.findings``, ``.blocks``, ``.frozen``.
+        Invariance: ``.invariant`` and ``.variant`` names, ``.violations`` and ``.findings`` by name, ``.blocks`` of
+        filters, ``.frozen``.
 
     Raises:
         InvalidInputError: a model that is not float64, has nothing to train or a normalisation in eval mode; a loss
@@ -173,12 +185,16 @@ def scale_invariant_groups(
     frozen = tuple(name for name, p in model.named_parameters() if not p.requires_grad)
     _check_model(model, trained)
     for names in joint:
+        if isinstance(names, str) or not names:
+            raise InvalidInputError(f"joint must hold tuples of parameter names, not {names!r}")
         unknown = [name for name in names if name not in trained]
         if unknown:
             raise InvalidInputError(f"joint names {unknown}, but the trained parameters are {sorted(trained)}")
     if not (math.isfinite(perturbation) and perturbation >= 0):
         raise InvalidInputError(f"perturbation must be finite and >= 0, not {perturbation}")
-    with _kept(model):
+    if eps is not None and not (math.isfinite(eps) and eps > 0):
+        raise InvalidInputError(f"eps must be finite and > 0, not {eps}")
+    with _kept(model), _with_eps(model, eps):
         judge = _Judge(model, loss_closure, trained, perturbation, torch.Generator().manual_seed(seed))
         findings, blocks = {}, {}
         for name, p in trained.items():
@@ -231,6 +247,20 @@ def _kept(model):
         with torch.no_grad():
             for tensor, value in zip(tensors, values, strict=True):
                 tensor.copy_(value)
+
+
+@contextmanager
+def _with_eps(model, eps):
+    """Give every normalisation another ``eps`` for a while."""
+    changed = [m for m in model.modules() if isinstance(getattr(m, "eps", None), float)] if eps is not None else []
+    before = [module.eps for module in changed]
+    try:
+        for module in changed:
+            module.eps = eps
+        yield
+    finally:
+        for module, value in zip(changed, before, strict=True):
+            module.eps = value
 
 
 class _Judge:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -110,6 +111,8 @@ def train_pair(
     Source: Li and Arora (ICLR 2020, arXiv:1910.07454) for constant rates and step decay; the bound is derived in this
     package.
     """
+    if not (math.isfinite(delta) and delta > 0):
+        raise InvalidInputError(f"delta must be finite and > 0, not {delta}")
     if not len(batches):
         raise InvalidInputError("there are no batches; give one per step")
     given = equivalent_schedule(lr, weight_decay, momentum, steps=len(batches))
