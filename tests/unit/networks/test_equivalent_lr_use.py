@@ -82,7 +82,7 @@ def without_decay(eps=TINY, **options):
 def test_kernels_scheduled_and_the_rest_with_its_decay():
     """On a net of which only the kernels are scale-invariant.
 
-    One step rounds by some 400 u (sums of 384 numbers and the like); 40 steps, amplified by 1e4 at most in so short a run.
+    One step rounds by some 400 u (sums of 384 numbers and the like); 40 steps, amplified by 1e4 at most in so few.
     """
     error = np.max(np.abs(without_decay() - with_decay()))
     assert error <= 40 * 400 * 1e4 * 2.0**-53  # 2e-8
