@@ -166,7 +166,7 @@ METHODS = {
     "SGD": lambda lr, decay: bn.SGD(lr=lr, decay=decay),
     "projected GD": lambda lr, decay: bn.GD(lr=lr, projected=True),
     "projected SGD": lambda lr, decay: bn.SGD(lr=lr, decay=decay, projected=True),
-    "momentum GD": lambda lr, decay: bn.GD(lr=lr / 4, momentum=bn.Table(0.7 - 0.4 * np.cos(np.arange(STEPS)))),
+    "momentum GD": lambda lr, decay: bn.GD(lr=lr / 4, momentum=bn.Table(0.5 - 0.4 * np.cos(np.arange(STEPS)))),
     "decaying SGD": lambda lr, decay: bn.SGD(lr=lr, decay=decay, weight_decay=0.02),
     "heavy GD": lambda lr, decay: bn.GD(lr=bn.Cosine(lr / 4, STEPS), momentum=0.6, weight_decay=0.01),
     "heavy SGD": lambda lr, decay: bn.SGD(
@@ -185,7 +185,7 @@ HEAVY = {
     "momentum GD": ("least_squares_bn",),
     "decaying SGD": ("inside",),
     "heavy GD": ("two_axes",),
-    "heavy SGD": ("rayleigh_gaussian", "least_squares_bn_signs", "bilinear_signs"),
+    "heavy SGD": ("rayleigh_gaussian", "least_squares_bn_signs"),
 }
 PAIRS = (
     [(n, "GD") for n in (*GD_ONLY, *PROJECTED_GD, "rayleigh_signs")]

@@ -213,6 +213,8 @@ def check(loss, result, states, value, slope, bound, unit=EPS):
 def accumulated(loss, method, found, states, value, slope, bound):
     """Minimum, sum and path of a run whose every step is recorded: against its records and the oracle's states."""
     steps, grad = bound.shape[0] - 1, found.grad_norm2.values
+    # before the first record there is nothing
+    assert np.all(np.isinf(found.min_grad_norm2.values[..., 0])) and np.all(found.sum_grad_norm2.values[..., 0] == 0)
     # The minimum may be that of numbers one rounding away, which a fused multiply-add has spared.
     smallest = np.minimum.accumulate(grad, axis=-1)[..., :-1]
     assert np.all(np.abs(found.min_grad_norm2.values[..., 1:] - smallest) <= 4 * EPS * smallest)

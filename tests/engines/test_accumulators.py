@@ -13,26 +13,9 @@ EPS = np.finfo(float).eps
 STEPS = 120
 
 
-def records(loss, make, engine, decay=0.25, rate=0.3):
-    return bn.run(loss, make(rate, decay), steps=STEPS, replicas=2, seed=4, record="all", engine=engine)
-
-
 def with_group(array):
     """The group axis put back where there is one group."""
     return array if "group" in array.dims else array.expand_dims(group=1, axis=-1)
-
-
-def test_minimum_and_sum_run_over_all_steps_before_the_record(loss_and_method, engine):
-    result = records(*loss_and_method, engine)
-    grad = result.grad_norm2.values
-    assert np.all(np.isinf(result.min_grad_norm2.values[..., 0]))
-    assert np.all(result.sum_grad_norm2.values[..., 0] == 0)
-    # fma may round the product and the sum at once: the minimum is that of numbers one rounding away
-    smallest = np.minimum.accumulate(grad, axis=-1)[..., :-1]
-    assert np.all(np.abs(result.min_grad_norm2.values[..., 1:] - smallest) <= 4 * EPS * smallest)
-    sums = np.cumsum(grad, axis=-1)[..., :-1]
-    # t additions of positive numbers, each side
-    assert np.all(np.abs(result.sum_grad_norm2.values[..., 1:] - sums) <= 2 * STEPS * EPS * sums)
 
 
 def test_sum_step2_is_the_squared_length_of_the_steps(loss_and_method, engine, points):
