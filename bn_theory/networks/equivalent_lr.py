@@ -45,13 +45,13 @@ class EquivalentLR(LRScheduler):
     (a last layer, ``(gamma, beta)`` of the last normalisation) belong in a group of their own, whose schedule is
     ``None``: this scheduler leaves it alone, rate, momentum and decay. Scheduled, they would run away with the rate.
 
-    **Another scheduler** for the groups left alone steps every group of the optimizer: make it before this one, and
-    step it before this one, which then has the last word on its groups. In the other order the optimizer's next step
-    is refused, as is one after anybody else has changed a scheduled group.
+    **Another scheduler** for the groups left alone steps every group of the optimizer: construct this one last and step
+    it last, so that it has the last word on its groups. In the other order the optimizer's next step is refused before
+    it is made, as is one after anybody else has changed a scheduled group's rate, momentum or decay.
 
-    **Gradients** must not be changed on the way: those of the weights without decay are ``p_t`` times those with it, so
-    that clipping them by norm or value is another method. In mixed precision call ``step`` only where the optimizer has
-    stepped: a step that a gradient scaler skips is one that the schedule must not count.
+    **Gradients** must not be changed on the way: those of the weights without decay are ``p_t`` times those with it (in
+    the present units), so that clipping them by norm or value is another method. In mixed precision call ``step`` only
+    where the optimizer has stepped: a step that a gradient scaler skips is one that the schedule must not count.
 
     **Running statistics.** Batch normalisation in train mode normalises by the batch and does not see the units. Its
     running averages, used in eval mode, do: they lag behind weights that grow, a little at every step and by up to
@@ -184,8 +184,8 @@ class EquivalentLR(LRScheduler):
                 if float(found) != wanted:
                     raise InvalidInputError(
                         f"parameter group {i} would step with {name}={float(found)!r}, but its schedule has {wanted!r} "
-                        f"at step {self.last_epoch}: something else has changed it; step other schedulers before this "
-                        "one, and leave scheduled groups alone"
+                        f"at step {self.last_epoch}: something else has changed it; make and step other schedulers "
+                        "before this one, and leave scheduled groups alone"
                     )
 
     @torch.no_grad()
@@ -284,6 +284,8 @@ def _check_state(state, groups):
                 f"{name} of the state is {state[name]!r}, but there are {groups} parameter groups; make the scheduler "
                 "with the schedules and groups that it was saved with"
             )
+        if not all(isinstance(x, int | float) for x in state[name]):
+            raise InvalidInputError(f"not a state of EquivalentLR: {name} is {state[name]!r}, not a list of numbers")
 
 
 def _per_group(optimizer, schedule):

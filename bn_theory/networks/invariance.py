@@ -87,7 +87,7 @@ class Invariance:
 
     Attributes:
         invariant: names of tensors that are invariant as a whole, and tuples of names of those that are jointly (and
-            not one by one).
+            not one by one). By how much each misses is in ``violations``, by the same name.
         variant: names of tensors, and tuples, that are not; a tensor that belongs to an invariant tuple is left out.
         findings: the measurement for each tensor and tuple, by its name.
         blocks: for tensors with two or more axes, their finest invariant blocks of rows.
@@ -140,9 +140,11 @@ def scale_invariant_groups(
     root mean square (times 1 for a tensor of zeros). Without that, ``gamma`` alone would look invariant as long as
     ``beta`` is 0, as it is at the start.
 
-    **eps.** With the usual ``eps`` of a normalisation nothing before it is exactly scale-invariant: the answer is "no",
-    with the size of the violation (some 1e-5 for ``eps = 1e-5``). ``eps=1e-300`` asks the other question, what would be
-    invariant but for that: while it measures, every normalisation has that ``eps``.
+    **eps.** With the usual ``eps`` of a normalisation nothing before it is exactly scale-invariant: the answer is "no"
+    for every kernel, with the size of the violation (some 1e-5 for ``eps = 1e-5``). The exception is a kernel with two
+    more layer normalisations behind its own: they take out what it leaves, up to ``eps^3``, which rounding hides.
+    ``eps=1e-300`` asks the other question, what would be invariant but for that: while it measures, every module with
+    an ``eps`` has that one.
 
     Tolerances are ``n u`` times a condition: ``n`` the longest chain of additions of the model (:func:`longest_chain`),
     ``u = 2^-53``, and the condition 1 plus the relative change of the very quantity per relative perturbation of all
@@ -156,7 +158,8 @@ def scale_invariant_groups(
         loss_closure: ``loss_closure()`` gives the loss on fixed data as a scalar tensor, computed from the model's
             present parameters.
         joint: further tuples of parameter names to be scaled together, e.g. of layers joined by a shortcut.
-        eps: for all normalisations while it measures, > 0 (torch refuses 0 in some); ``None`` leaves them alone.
+        eps: of all normalisations while it measures, > 0 (torch refuses 0 in some); ``None`` leaves them alone. They
+            have their own again afterwards, also after an error.
         perturbation: relative size, 0 for the present point itself.
         seed: of the perturbations.
 
@@ -166,8 +169,8 @@ def scale_invariant_groups(
 
     Raises:
         InvalidInputError: a model that is not float64, has nothing to train or a normalisation in eval mode; a loss
-            that is not a finite scalar with a gradient; two calls that do not agree bit for bit; unknown names in
-            ``joint``.
+            that is not a finite scalar with a gradient; two calls that do not agree bit for bit; anything in ``joint``
+            but tuples of names of trained parameters; ``eps`` or ``perturbation`` that cannot be used.
 
     Parameters and buffers are as before afterwards, bit for bit, also after an error; ``.grad`` is not touched.
 
@@ -184,12 +187,7 @@ def scale_invariant_groups(
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     frozen = tuple(name for name, p in model.named_parameters() if not p.requires_grad)
     _check_model(model, trained)
-    for names in joint:
-        if isinstance(names, str) or not names:
-            raise InvalidInputError(f"joint must hold tuples of parameter names, not {names!r}")
-        unknown = [name for name in names if name not in trained]
-        if unknown:
-            raise InvalidInputError(f"joint names {unknown}, but the trained parameters are {sorted(trained)}")
+    _check_joint(joint, trained)
     if not (math.isfinite(perturbation) and perturbation >= 0):
         raise InvalidInputError(f"perturbation must be finite and >= 0, not {perturbation}")
     if eps is not None and not (math.isfinite(eps) and eps > 0):
@@ -217,6 +215,19 @@ def _of_modules(model, trained, findings):
         names = tuple(name for name in names if name in trained)
         if len(names) > 1 and not all(findings[name].invariant for name in names):
             yield names
+
+
+def _check_joint(joint, trained):
+    if isinstance(joint, str) or not isinstance(joint, Sequence):
+        raise InvalidInputError(f"joint must be a list of tuples of parameter names, not {joint!r}; write [(...)]")
+    for names in joint:
+        if isinstance(names, str) or not isinstance(names, Sequence) or not names:
+            raise InvalidInputError(
+                f"joint must hold tuples of parameter names, not {names!r}; write [('a.weight', 'b.weight')]"
+            )
+        unknown = [name for name in names if name not in trained]
+        if unknown:
+            raise InvalidInputError(f"joint names {unknown}, but the trained parameters are {sorted(trained)}")
 
 
 def _check_model(model, trained):
@@ -251,8 +262,10 @@ def _kept(model):
 
 @contextmanager
 def _with_eps(model, eps):
-    """Give every normalisation another ``eps`` for a while."""
-    changed = [m for m in model.modules() if isinstance(getattr(m, "eps", None), float)] if eps is not None else []
+    """Give every module that has an ``eps`` another one for a while."""
+    # None is the default of an RMSNorm, which takes the type's roundoff then; a tensor is left to the model
+    having = [m for m in model.modules() if isinstance(getattr(m, "eps", ""), int | float | None)]
+    changed = [] if eps is None else having
     before = [module.eps for module in changed]
     try:
         for module in changed:

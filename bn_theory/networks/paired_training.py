@@ -72,6 +72,7 @@ def train_pair(
     *,
     schedule: EquivalentSchedule | None = None,
     variant: Sequence[str] = (),
+    variant_decay: float = 0.0,
     bounded: bool = True,
     delta: float = DELTA,
     seed: int = 0,
@@ -96,7 +97,8 @@ def train_pair(
         batches: one ``(inputs, classes)`` per step.
         lr, weight_decay, momentum: as for :func:`bn_theory.equivalent_schedule`.
         schedule: for the run without decay; ``None`` is the equivalent one. (Another one is for controls.)
-        variant: names of trained parameters that are scale-variant: no decay, the same rate and momentum in both runs.
+        variant: names of trained parameters that are scale-variant: the same rate, momentum and decay in both runs.
+        variant_decay: their decay.
         bounded: make the third run.
         delta: its relative perturbation.
         seed: of its random signs.
@@ -105,61 +107,90 @@ def train_pair(
         PairedRun: both loss curves and the bound.
 
     Raises:
-        InvalidInputError: no batches, an unknown name in ``variant``, or a model without trained parameters.
+        InvalidInputError: no batches, an unknown name in ``variant``, a model without trained parameters, or a
+            ``variant_decay`` or ``delta`` that cannot be used.
         NoEquivalentScheduleError: decay and momentum carry the weights through 0.
 
     Source: Li and Arora (ICLR 2020, arXiv:1910.07454) for constant rates and step decay; the bound is derived in this
     package.
     """
+    _check_numbers(batches, variant_decay, delta)
+    given = equivalent_schedule(lr, weight_decay, momentum, steps=len(batches))
+    run = _Training(make, batches, given, tuple(variant), float(variant_decay))
+    model = make()  # for itself: the count moves running statistics
+    n, u = longest_chain(model, lambda: model(batches[0][0])), unit(next(model.parameters()).dtype)
+    if bounded and delta <= u:
+        raise InvalidInputError(
+            f"delta={delta} is lost in weights whose roundoff is {u:.1e}; take a larger one, or bounded=False"
+        )
+    largest = _LargestStep(given.eta)
+    decayed = run.with_decay(largest)
+    decay_free = run.without_decay(given if schedule is None else schedule)
+    k = 2 + (n + 6 * float(np.max(np.abs(given.log_p)))) * largest.found
+    perturbed = bound = None
+    if bounded:
+        generator = torch.Generator().manual_seed(seed)
+        perturbed = run.with_decay(lambda optimizer, t: _perturb(optimizer, delta, generator))
+        grown = np.maximum.accumulate(np.abs(perturbed - decayed))
+        bound = 2 * k * u / delta * grown + 2 * n * u * np.maximum(1, np.abs(decayed))
+    return PairedRun(decayed, decay_free, perturbed, bound, k, float(-given.log_p[-1]))
+
+
+def _check_numbers(batches, variant_decay, delta):
     if not (math.isfinite(delta) and delta > 0):
         raise InvalidInputError(f"delta must be finite and > 0, not {delta}")
+    if not (math.isfinite(variant_decay) and variant_decay >= 0):
+        raise InvalidInputError(f"variant_decay must be finite and >= 0, not {variant_decay}")
     if not len(batches):
         raise InvalidInputError("there are no batches; give one per step")
-    given = equivalent_schedule(lr, weight_decay, momentum, steps=len(batches))
-    eta, decay, gamma = given.eta, given.weight_decay, given.momentum
-    schedule = given if schedule is None else schedule
 
-    model = make()
-    n = longest_chain(model, lambda: model(batches[0][0]))
-    model = make()  # the count has moved running statistics
-    optimizer = _sgd(model, variant, gamma[0])
-    largest_step = [0.0]
 
-    def set_rates(groups, t, decays):
-        for group, weight in zip(groups, decays, strict=True):
-            group.update(lr=float(eta[t]), momentum=float(gamma[t]), weight_decay=weight)
+@dataclass(frozen=True)
+class _Training:
+    """What the runs of a pair have in common; each starts from a fresh copy and returns its losses."""
 
-    def measure(t):
-        largest_step[0] = max(largest_step[0], _relative_step(optimizer, float(eta[t])))
+    make: Callable[[], nn.Module]
+    batches: Sequence[tuple[torch.Tensor, torch.Tensor]]
+    given: EquivalentSchedule
+    variant: tuple[str, ...]
+    variant_decay: float
 
-    decayed = _losses(
-        model, optimizer, batches, lambda t: set_rates(optimizer.param_groups, t, (float(decay[t]), 0.0)), measure
-    )
+    def with_decay(self, after):
+        """SGD with decay; ``after(optimizer, t)`` follows every step."""
+        model, optimizer = self._start()
 
-    model = make()
-    free = _sgd(model, variant, gamma[0])
-    scheduler = EquivalentLR(free, [schedule, None])
-    decay_free = _losses(
-        model, free, batches, lambda t: set_rates(free.param_groups[1:], t, (0.0,)), lambda t: scheduler.step()
-    )
+        def before(t):
+            self._set(optimizer.param_groups[0], t, float(self.given.weight_decay[t]))
+            self._set(optimizer.param_groups[1], t, self.variant_decay)
 
-    perturbed = bound = None
-    u = unit(next(model.parameters()).dtype)
-    roundings = 2 + (n + 6 * float(np.max(np.abs(given.log_p)))) * largest_step[0]
-    if bounded:
-        model = make()
-        other = _sgd(model, variant, gamma[0])
-        generator = torch.Generator().manual_seed(seed)
-        perturbed = _losses(
-            model,
-            other,
-            batches,
-            lambda t: set_rates(other.param_groups, t, (float(decay[t]), 0.0)),
-            lambda t: _perturb(other, delta, generator),
-        )
-        grown = np.maximum.accumulate(np.abs(perturbed - decayed))
-        bound = 2 * roundings * u / delta * grown + 2 * n * u * np.maximum(1, np.abs(decayed))
-    return PairedRun(decayed, decay_free, perturbed, bound, roundings, float(-given.log_p[-1]))
+        return _losses(model, optimizer, self.batches, before, lambda t: after(optimizer, t))
+
+    def without_decay(self, schedule):
+        """SGD by a schedule, which leaves the scale-variant parameters alone."""
+        model, optimizer = self._start()
+        scheduler = EquivalentLR(optimizer, [schedule, None])
+
+        def before(t):
+            self._set(optimizer.param_groups[1], t, self.variant_decay)
+
+        return _losses(model, optimizer, self.batches, before, lambda t: scheduler.step())
+
+    def _start(self):
+        model = self.make()
+        return model, _sgd(model, self.variant, self.given.momentum[0])
+
+    def _set(self, group, t, weight_decay):
+        group.update(lr=float(self.given.eta[t]), momentum=float(self.given.momentum[t]), weight_decay=weight_decay)
+
+
+class _LargestStep:
+    """The largest relative step of a run (:func:`_relative_step`), called after every one."""
+
+    def __init__(self, eta):
+        self.eta, self.found = eta, 0.0
+
+    def __call__(self, optimizer, t):
+        self.found = max(self.found, _relative_step(optimizer, float(self.eta[t])))
 
 
 def _sgd(model, variant, momentum):

@@ -72,6 +72,13 @@ def test_eps_is_seen_at_its_size(norm, batch):
         assert violation(1e-3, kernel) / violation(1e-4, kernel) == pytest.approx(10**power, rel=0.1)
 
 
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_usual_eps_says_no_to_all_but_what_is_of_third_order(norm, batch):
+    net = small_net(norm, eps=1e-5)
+    assert find(net, batch).invariant == (("conv1.weight",) if norm == "layer" else ())
+    assert find(net, batch, eps=1e-300).invariant == KERNELS
+
+
 def test_what_breaks_invariance_is_named(batch):
     found = find(small_net("batch", trained_last=True), batch)
     assert found.invariant == KERNELS

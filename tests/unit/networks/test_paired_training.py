@@ -98,6 +98,63 @@ def test_single_precision_deviates_by_more_and_it_is_measured(batches):
     assert 1e-9 < found.deviation.max() < 1e-2 and double.deviation.max() < 1e-12
 
 
+# longest chain of small_net("batch") on 32 images of 8 x 8, module by module: fan-in, fan-out, images times positions
+# of a convolution; 4 times images times positions of a normalisation; 128 entries per sample of the pooling; fan-in,
+# fan-out and samples of the last layer; 320 outputs
+CONV_1, CONV = 9 + 72 + 32 * 64, 72 + 72 + 32 * 16
+CHAIN = (CONV_1 + 4 * 32 * 64 + 1) + 128 + 2 * (CONV + 4 * 32 * 16 + 1) + 1 + (128 + 10 + 32) + 320
+
+
+@pytest.mark.parametrize(("eta", "largest"), [((0.1, 0.3), 1), ((0.3, 0.01), 0)], ids=["second", "first"])
+def test_roundings_of_two_steps_by_hand(eta, largest, batches):
+    """``K = 2 + (n + 6 max|log p|) max eta |b|/|w|`` with the steps of SGD written out."""
+    two = batches[:2]
+    run = pair(two, "batch", lr=bn.Table(eta))
+    net = small_net("batch")
+    buffers, steps = {}, []
+    for (x, y), rate in zip(two, eta, strict=True):
+        w = {name: p for name, p in net.named_parameters() if p.requires_grad}
+        grads = torch.autograd.grad(torch.nn.functional.cross_entropy(net(x), y), list(w.values()))
+        for (name, p), g in zip(w.items(), grads, strict=True):
+            buffers[name] = MOMENTUM * buffers.get(name, torch.zeros_like(p)) + g + DECAY * p.detach()
+            with torch.no_grad():
+                p -= rate * buffers[name]
+            steps.append(rate * buffers[name].norm().item() / p.detach().norm().item())
+    # log p comes from its recursion, which has tests of its own
+    log_p = bn.equivalent_schedule(bn.Table(eta), DECAY, MOMENTUM, steps=2).log_p
+    assert log_p[2] < log_p[1] < 0
+    expected = 2 + (CHAIN + 6 * abs(log_p[2])) * max(steps)
+    of_steps = [max(steps[:3]), max(steps[3:])]
+    assert of_steps[largest] > 1.1 * of_steps[1 - largest]  # each of the two steps decides once
+    # both are a few hundred roundings of 1e-16 away from exact
+    assert run.roundings == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_parameter_that_stays_0_counts_as_a_whole_step(batches):
+    """Its relative step is not defined."""
+
+    def make():
+        net = small_net("batch")
+        net.register_parameter("zero", torch.nn.Parameter(torch.zeros(1, dtype=torch.float64)))
+        net.register_forward_hook(lambda module, inputs, output: output + 0 * module.zero)
+        return net
+
+    run = train_pair(make, batches[:2], 1e-3, DECAY, variant=("zero",))
+    log_p = bn.equivalent_schedule(1e-3, DECAY, steps=2).log_p
+    # other steps are far smaller at this rate
+    assert run.roundings == pytest.approx(2 + (CHAIN + 6 * abs(log_p[2])) * 1.0, rel=1e-12)
+
+
+def test_decay_of_the_others_is_the_same_in_both_runs(batches):
+    variant = ("last.weight", "last.bias")
+    make = partial(small_net, "batch", trained_last=True)
+    plain, found = (
+        train_pair(make, batches, LR, DECAY, MOMENTUM, variant=variant, variant_decay=decay) for decay in (0.0, 0.05)
+    )
+    assert found.error <= 1 and float(found.bound.max()) < 1e-9
+    assert np.max(np.abs(found.decayed - plain.decayed)) > 1e-3
+
+
 def test_refusals(batches):
     make = partial(small_net, "batch")
     with pytest.raises(InvalidInputError, match="there are no batches"):
