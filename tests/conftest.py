@@ -42,6 +42,21 @@ def device():
     return cupy
 
 
+@pytest.fixture
+def call(capsys):
+    """``call(*arguments)`` of ``bn-theory`` returns exit code, stdout and stderr."""
+    from bn_theory import cli
+
+    def run(*arguments):
+        try:
+            code = cli.main([str(a) for a in arguments])
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
 @pytest.fixture(params=("numba", "numpy"))
 def engine(request):
     """Each engine that runs separable losses."""

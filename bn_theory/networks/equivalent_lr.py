@@ -10,7 +10,7 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import LRScheduler
 
 from bn_theory.dynamics import EquivalentSchedule
-from bn_theory.dynamics.equivalence import RESCALE_BITS
+from bn_theory.dynamics.equivalent import RESCALE_BITS
 from bn_theory.errors import InvalidInputError, ScheduleEndedError
 
 SAME_PAST = 1e-9

@@ -31,13 +31,7 @@ def prove() -> Proof:
     )
     field = sp.Function("grad_t", real=True)  # the gradient field of the sample of step t
 
-    homogeneous = Citation(
-        "homogeneity",
-        eq(field(t, c * x), field(t, x) / c),
-        orthogonality.prove(),
-        "gradient homogeneity",
-        (t, c, x),
-    )
+    homogeneous = orthogonality.homogeneous_field(field, t, c, x)
     run = Assumption(
         "run",
         "The run from w_0 with rates eta(t); w(t) stands for a vector, all operations are linear.",

@@ -18,7 +18,15 @@ from functools import lru_cache
 import sympy as sp
 
 from ..jets import plane
-from ..proof import Assumption, Identity, Inequality, Proof, Source, eq, le
+from ..proof import Assumption, Citation, Identity, Inequality, Proof, Source, eq, le
+
+
+def homogeneous_field(field, t, c, x) -> Citation:
+    """``grad_t(c x) = grad_t(x)/c`` for all t, c > 0 and x: the citation that proofs about whole runs start from.
+
+    ``field`` is the gradient field of the sample of step t as a function of (t, x); ``x`` stands for a vector.
+    """
+    return Citation("homogeneity", eq(field(t, c * x), field(t, x) / c), prove(), "gradient homogeneity", (t, c, x))
 
 
 @lru_cache(maxsize=1)

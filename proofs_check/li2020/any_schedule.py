@@ -24,7 +24,7 @@ from functools import lru_cache
 import sympy as sp
 
 from ..arora2019 import orthogonality
-from ..proof import Assumption, Citation, Definition, Identity, Induction, Instance, Proof, Source, eq, instance
+from ..proof import Assumption, Definition, Identity, Induction, Instance, Proof, Source, eq, instance
 
 
 @lru_cache(maxsize=1)
@@ -39,13 +39,7 @@ def prove() -> Proof:
     w, b, plain, buffer = (sp.Function(name, real=True) for name in ("w", "b", "W", "B"))
     field = sp.Function("grad_t", real=True)  # the gradient field of the sample of step t
 
-    homogeneous = Citation(
-        "homogeneity",
-        eq(field(t, c * x), field(t, x) / c),
-        orthogonality.prove(),
-        "gradient homogeneity",
-        (t, c, x),
-    )
+    homogeneous = orthogonality.homogeneous_field(field, t, c, x)
     q_step = Assumption(
         "q", "The buffer of the run without gradients.", eq(q(t + 1), momentum(t) * q(t) + decay(t) * p(t)), (t,)
     )

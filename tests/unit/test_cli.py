@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import proofs_check
-from bn_theory import cli
 from bn_theory.cli import extras
 from bn_theory.errors import InvalidInputError, MissingExtraError
 from bn_theory.theorems import evidence as judge
@@ -89,20 +88,6 @@ def statements(monkeypatch):
         monkeypatch.setattr(registry, "statement", lambda slug: table[slug])
 
     return install
-
-
-@pytest.fixture
-def call(capsys):
-    """``call(*arguments)`` returns exit code, stdout and stderr."""
-
-    def run(*arguments):
-        try:
-            code = cli.main([str(a) for a in arguments])
-        except SystemExit as stop:
-            code = stop.code
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def process(*arguments, **keywords):

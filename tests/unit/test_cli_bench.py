@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import partial
 from importlib.resources import files
 
 import jsonschema
@@ -15,18 +16,10 @@ SCHEMA = json.loads((files("bn_theory") / "schemas" / "bench.json").read_text())
 
 
 @pytest.fixture
-def call(capsys, monkeypatch):
+def call(call, monkeypatch):
     """``call(*arguments)`` of a ``bench`` with little to do returns exit code, stdout and stderr."""
     monkeypatch.setattr(engines, "unavailable", lambda name: None)
-
-    def run(*arguments):
-        try:
-            code = cli.main(["bench", *map(str, arguments)])
-        except SystemExit as stop:
-            code = stop.code
-        return code, *capsys.readouterr()
-
-    return run
+    return partial(call, "bench")
 
 
 @pytest.fixture

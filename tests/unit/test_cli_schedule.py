@@ -5,12 +5,12 @@ import math
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
 import bn_theory as bn
-from bn_theory import cli
 from bn_theory.cli import schedule as command
 from bn_theory.dynamics.equivalence import roots
 
@@ -19,17 +19,9 @@ SMALL = ("--lr", 0.1, "--weight-decay", 0.02, "--momentum", 0.5, "--epochs", 9, 
 
 
 @pytest.fixture
-def call(capsys):
+def call(call):
     """``call(*arguments)`` of ``schedule`` returns exit code, stdout and stderr."""
-
-    def run(*arguments):
-        try:
-            code = cli.main(["schedule", *map(str, arguments)])
-        except SystemExit as stop:
-            code = stop.code
-        return code, *capsys.readouterr()
-
-    return run
+    return partial(call, "schedule")
 
 
 def table(out, title):

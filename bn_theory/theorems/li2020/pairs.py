@@ -24,7 +24,7 @@ import numpy as np
 import sympy
 
 import bn_theory as bn
-from bn_theory.dynamics.equivalence import EquivalentSchedule
+from bn_theory.dynamics.equivalent import EquivalentSchedule
 from bn_theory.errors import DivergedError
 from bn_theory.theorems import evidence as judge
 from bn_theory.theorems import workbench

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import bn_theory as bn
 from bn_theory.dynamics import EquivalentSchedule
-from bn_theory.dynamics.equivalence import LARGEST, RESCALE_BITS, roots
+from bn_theory.dynamics.equivalence import roots
+from bn_theory.dynamics.equivalent import LARGEST, RESCALE_BITS
 from bn_theory.errors import InvalidInputError, NoEquivalentScheduleError
 
 U = 2.0**-53

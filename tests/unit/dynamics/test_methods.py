@@ -295,4 +295,7 @@ def test_values_of_schedules_are_checked_by_the_run(given, match):
 
 
 def test_a_decay_schedule_may_have_any_sign():
-    bn.run(bn.rayleigh([0.0, 1.0]), bn.GD(0.1, weight_decay=bn.Table([-0.1, 0.1, 0.0, 0.0, 0.0])), [1.0, 1.0], steps=5)
+    """At a minimum there is nothing but the decay: times ``1 + 0.5 * 0.25``, then times ``1 - 0.5 * 0.25``, exactly."""
+    method = bn.GD(0.5, weight_decay=bn.Table([-0.25, 0.25]))
+    found = bn.run(bn.rayleigh([0.0, 1.0]), method, [1.0, 0.0], steps=2, record="all")
+    assert found.norm2.values.tolist() == [[1.0, 1.125**2, (1.125 * 0.875) ** 2]]
