@@ -1,4 +1,4 @@
-"""The README's table of speed is what the committed result of ``bn-theory bench`` says, digit by digit."""
+"""The README's tables are what the committed results of ``bn-theory bench`` and ``verify`` say, digit by digit."""
 
 import json
 from pathlib import Path
@@ -38,3 +38,101 @@ def test_share_of_the_limit_by_replicas(d):
     text = " / ".join(f"{100 * shares[n]:.0f}" for n in (1, 64, 10_000))
     words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert f"{text} % at d = {d}" in words
+
+
+# --- weight decay as a schedule, from verify --profile full --json ---
+
+
+def readme():
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def verified():
+    """``{slug: its evidence}`` of the committed full run."""
+    document = json.loads((RESULTS / "verify_full.json").read_text())
+    assert (document["profile"], document["seed"], document["verdict"]) == ("full", 0, "supported")
+    return {s["slug"]: s for s in document["statements"]}
+
+
+def pieces(verified, *slugs):
+    return [e for slug in slugs for e in verified[f"li2020.{slug}"]["evidence"]]
+
+
+def row(start):
+    """The cells of the one row of the README that starts so."""
+    (found,) = [line for line in readme().splitlines() if line.startswith(f"| {start}")]
+    return [cell.strip() for cell in found.strip("|").split("|")]
+
+
+def power(x):
+    """Two digits and an exponent without padding."""
+    digits, exponent = f"{x:.1e}".split("e")
+    return f"{digits}e{int(exponent)}"
+
+
+def farthest(e):
+    """How far an interval of measured/predicted reaches from 1, in per cent."""
+    return 100 * max(abs(end - 1) for end in e["interval"])
+
+
+def test_counts(verified):
+    evidence = [e for s in verified.values() for e in s["evidence"]]
+    controls = sum(e["kind"] == "control" for e in evidence)
+    outside = sum(len(s["outside"]) for s in verified.values())
+    words = " ".join(readme().split())
+    assert f"{len(evidence)} pieces of evidence, {controls} of them controls, all supported; {outside} conf" in words
+
+
+def test_runs_with_and_without_decay(verified):
+    same = [e for e in pieces(verified, "constant_rate", "texp", "any_schedule") if e["kind"] == "identity"]
+    same = [e["details"] | e for e in same if "distance_of_directions" in e["details"]]
+    apart = max(e["distance_of_directions"] for e in same)
+    short = max(e["distance_of_directions"] for e in same if e["steps"] <= 1500)
+    _, count, distance, bound = row("decay and no decay: final directions")
+    assert (count, distance) == (str(len(same)), f"apart by at most {power(apart)} ({power(short)} up to 1500 steps)")
+    assert bound == f"at most {100 * max(e['measured'] for e in same):.1f} % of the rounding bound"
+    wrong = [e for e in pieces(verified, "constant_rate", "texp", "any_schedule") if e["kind"] == "control"]
+    over = [e["measured"] for e in wrong]
+    _, count, times, _ = row("the same with one thing wrong")
+    assert (count, times) == (str(len(wrong)), f"{power(min(over))} to {power(max(over))} times the bound")
+
+
+def test_texp_growth_and_recursion(verified):
+    name = "distance, buffer not corrected at the switches, momentum 0.9"
+    (left,) = [e for e in pieces(verified, "texp") if e["name"] == name]
+    low, high = left["interval"]
+    assert row("TEXP without its corrections")[2] == f"{power(low)} to {power(high)}"
+    growth = pieces(verified, "constant_rate")[1]["details"]["growth"]
+    assert row("growth of the equivalent rate")[2] == f"{growth:.5f}"
+    every = [e for e in pieces(verified, "effective_rate_recursion") if e["kind"] == "identity"]
+    _, count, worst, _ = row("recursion of the effective rate")
+    assert (count, worst) == (
+        str(len(every)),
+        f"at most {100 * max(e['measured'] for e in every):.0f} % of the rounding bound",
+    )
+
+
+def test_equilibrium(verified):
+    found = [e for e in pieces(verified, "equilibrium") if e["kind"] == "amplitude"]
+    relaxing = [e for e in found if e["name"].startswith("relaxation")]
+    others = [e for e in found if e not in relaxing]
+    _, count, off, _ = row("equilibrium with and without momentum")
+    assert (count, off) == (str(len(others)), f"off by at most {max(map(farthest, others)):.2f} %, interval included")
+    texts = ["{:.4f} ({:.4f} to {:.4f})".format(e["measured"], *e["interval"]) for e in relaxing]
+    assert row("relaxation time")[1:3] == [str(len(relaxing)), f"{', '.join(texts)} of the prediction"]
+
+
+def test_digits(verified):
+    same = [e for e in pieces(verified, "other_normalisations") if e["kind"] == "identity" and "losses" in e["name"]]
+    _, count, apart, bound = row("digits, four normalisations")
+    largest = max(e["details"]["largest_deviation"] for e in same)
+    assert (count, apart) == (str(len(same)), f"apart by at most {power(largest)}")
+    assert bound == f"at most {100 * max(e['measured'] for e in same):.1f} % of the rounding bound"
+    means = {
+        e["name"].split(",")[0]: e["details"]["geometric_mean"]
+        for e in pieces(verified, "other_normalisations")
+        if e["kind"] == "measurement"
+    }
+    text = ", ".join(f"{mean:.2f} {norm}" for norm, mean in means.items())
+    assert row("the same in float32")[1:3] == [str(len(means)), text]
