@@ -21,6 +21,11 @@ settings.load_profile("suite")
 _ROOT = str(Path(__file__).resolve().parents[1])
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH")]))
 
+# numba's files are not made for two processes that compile the same function at once: each worker has its own.
+# (Set before numba is imported, which reads it then.)
+if _WORKER := os.environ.get("PYTEST_XDIST_WORKER"):
+    os.environ["NUMBA_CACHE_DIR"] = str(Path(_ROOT) / ".pytest_cache" / "numba" / _WORKER)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_folder(request):

@@ -281,6 +281,7 @@ class _Judge:
 
     def __init__(self, model, closure, trained, perturbation, generator):
         self.closure, self.trained, self.generator = closure, trained, generator
+        self.device = next(iter(trained.values())).device
         with torch.no_grad():
             for p in trained.values():
                 # a tensor of zeros has no scale of its own
@@ -299,7 +300,8 @@ class _Judge:
         self._sample_conditions()
 
     def _uniform(self, shape):
-        return torch.rand(shape, generator=self.generator, dtype=torch.float64)
+        # drawn on the CPU, so that the numbers are the same wherever the model lies
+        return torch.rand(shape, generator=self.generator, dtype=torch.float64).to(self.device)
 
     def evaluate(self):
         """The loss as a number, and the gradient by name."""

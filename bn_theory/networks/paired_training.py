@@ -236,5 +236,5 @@ def _relative_step(optimizer, rate):
 def _perturb(optimizer, delta, generator):
     for group in optimizer.param_groups:
         for p in group["params"]:
-            signs = 2 * torch.randint(2, p.shape, generator=generator).to(p.dtype) - 1
+            signs = 2 * torch.randint(2, p.shape, generator=generator).to(p) - 1
             p.mul_(1 + delta * signs)

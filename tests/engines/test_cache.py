@@ -26,6 +26,7 @@ print(result.final_w.values.tobytes().hex())
 def process(cache, root, hash_seed):
     """Run the script on the packages in ``root``; its output and the cache's files with their times."""
     environment = os.environ | {"BN_THEORY_CACHE": str(cache), "PYTHONPATH": str(root), "PYTHONHASHSEED": hash_seed}
+    environment["NUMBA_CACHE_DIR"] = ""  # beside the sources, as outside of the tests
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, env=environment, cwd=cache.parent, check=True
     )
