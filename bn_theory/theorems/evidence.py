@@ -8,11 +8,12 @@ kind            supported when
 ``bound``       measured <= predicted at every recorded step of every run
 ``exponent``    the interval lies inside the tolerance around the prediction and is narrow enough
 ``amplitude``   the interval of measured/predicted lies inside ``1 +- tolerance``
+``comparison``  the interval of a difference lies above what is claimed
 ``measurement`` there is an answer with an interval, and nothing is predicted
 ``control``     the controlled claim, judged by the same code, came out contradicted
 ==============  ==========================================================================================
 
-An interval that is too wide to decide makes exponents and amplitudes ``inconclusive``. A finite run supports
+An interval that is too wide to decide makes exponents, amplitudes and comparisons ``inconclusive``. A finite run supports
 an asymptotic statement; it never proves it.
 """
 
@@ -25,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from bn_theory.errors import NoPowerLawError
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE = "supported", "contradicted", "inconclusive"
-KINDS = ("proof", "identity", "bound", "exponent", "amplitude", "measurement", "control")
+KINDS = ("proof", "identity", "bound", "exponent", "amplitude", "comparison", "measurement", "control")
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,25 @@ def amplitude(name: str, interval, tolerance: float, **details) -> Evidence:
     else:
         verdict = SUPPORTED if 1 - tolerance <= low and high <= 1 + tolerance else INCONCLUSIVE
     return Evidence(name, "amplitude", verdict, (low + high) / 2, 1.0, (low, high), tolerance, details=details)
+
+
+def comparison(name: str, interval, above: float = 0.0, **details) -> Evidence:
+    """An ordering: the 95 % interval of a difference, or of the logarithm of a ratio, lies above a number.
+
+    "a is larger than b" is the difference ``a - b`` above 0; "a and b differ by less than m" is ``m - |a - b|`` above 0.
+    Contradicted when the interval ends at or below the number; inconclusive when it straddles it or is not finite.
+
+    Args:
+        interval: ``(low, high)`` of the difference.
+        above: what is claimed to lie below it (dimension of the difference); shown as ``predicted``.
+    """
+    low, high = map(float, interval)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        verdict = INCONCLUSIVE
+    else:
+        verdict = SUPPORTED if low > above else CONTRADICTED if high <= above else INCONCLUSIVE
+    details = {"sided": "one"} | details
+    return Evidence(name, "comparison", verdict, (low + high) / 2, above, (low, high), details=details)
 
 
 def measurement(name: str, interval, **details) -> Evidence:
