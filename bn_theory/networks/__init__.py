@@ -1,4 +1,4 @@
-"""Normalised networks in PyTorch: weight decay as a schedule, which parameters are scale-invariant, small nets.
+"""Normalised networks in PyTorch: weight decay as a schedule, which parameters are scale-invariant, training.
 
 Needs the extra ``networks``: ``pip install '.[networks]'``. Importing :mod:`bn_theory` does not import this.
 """
@@ -14,10 +14,13 @@ except ModuleNotFoundError as error:
         "bn_theory.networks needs torch, which is not installed: pip install '.[networks]' in the source folder"
     ) from error
 
+from bn_theory.networks.architectures import resnet, vgg
+from bn_theory.networks.digits import digits
 from bn_theory.networks.equivalent_lr import EquivalentLR
 from bn_theory.networks.invariance import Finding, Invariance, scale_invariant_groups
 from bn_theory.networks.paired_training import PairedRun, train_pair
 from bn_theory.networks.small_nets import NORMS, small_net
+from bn_theory.networks.training import Trainer, evaluate, sgd
 
 __all__ = [
     "NORMS",
@@ -25,7 +28,13 @@ __all__ = [
     "Finding",
     "Invariance",
     "PairedRun",
+    "Trainer",
+    "digits",
+    "evaluate",
+    "resnet",
     "scale_invariant_groups",
+    "sgd",
     "small_net",
     "train_pair",
+    "vgg",
 ]

@@ -9,18 +9,16 @@ jointly, the next normalisation taking their factor out. The last normalisation'
 from __future__ import annotations
 
 import math
-import sys
 
 import torch
 from torch import nn
 
 from bn_theory.errors import InvalidInputError, UnknownNameError
+from bn_theory.networks.layers import convolution, glorot_, linear, normalisation
 
 NORMS = ("batch", "group", "layer", "instance")
 AFFINE = ("fixed", "trained")
 CHANNELS = (8, 8, 8)
-GROUPS = 2
-"""Groups of channels of a group normalisation."""
 SIDES = (8, 4, 4)
 """Height and width of the images that each convolution makes: pooled once, after the first."""
 
@@ -73,39 +71,18 @@ def small_net(
     net = nn.Sequential()
     inside = 1
     for i, (channels, side) in enumerate(zip(CHANNELS, SIDES, strict=True), start=1):
-        # skip_init: the modules' own random start would draw from torch's global generator
-        conv = nn.utils.skip_init(nn.Conv2d, inside, channels, 3, padding=1, bias=False, dtype=dtype)
-        _glorot(conv.weight, generator)
+        conv = convolution(inside, channels, dtype=dtype)
+        glorot_(conv.weight, generator)
         net.add_module(f"conv{i}", conv)
         if norm is not None:
             trained = affine == "trained" and i < len(CHANNELS)
-            net.add_module(f"norm{i}", _norm(norm, channels, side, eps, trained, dtype))
+            net.add_module(f"norm{i}", normalisation(norm, channels, side, eps=eps, affine=trained, dtype=dtype))
         net.add_module(f"relu{i}", nn.ReLU())
         if i == 1:
             net.add_module("pool", nn.AvgPool2d(2))
         inside = channels
     net.add_module("flatten", nn.Flatten())
-    last = nn.utils.skip_init(nn.Linear, inside * SIDES[-1] ** 2, 10, dtype=dtype)
-    _glorot(last.weight, generator)
-    nn.init.zeros_(last.bias)
+    last = linear(inside * SIDES[-1] ** 2, 10, bias=True, dtype=dtype)
+    glorot_(last.weight, generator)
     net.add_module("last", last.requires_grad_(trained_last))
     return net
-
-
-def _norm(norm, channels, side, eps, affine, dtype):
-    if norm == "batch":
-        # torch refuses eps = 0 here; the smallest normal number changes no variance above 2^53 times it
-        return nn.BatchNorm2d(channels, eps=max(eps, sys.float_info.min), affine=affine, dtype=dtype)
-    if norm == "group":
-        return nn.GroupNorm(GROUPS, channels, eps=eps, affine=affine, dtype=dtype)
-    if norm == "layer":
-        return nn.LayerNorm((channels, side, side), eps=eps, elementwise_affine=affine, dtype=dtype)
-    return nn.InstanceNorm2d(channels, eps=eps, affine=affine, dtype=dtype)
-
-
-@torch.no_grad()
-def _glorot(weight, generator):
-    receptive = weight[0, 0].numel()
-    limit = math.sqrt(6 / ((weight.shape[0] + weight.shape[1]) * receptive))
-    # drawn in float64 whatever the dtype, so that a float32 net starts at the rounded float64 one
-    weight.copy_((2 * torch.rand(weight.shape, generator=generator, dtype=torch.float64) - 1) * limit)

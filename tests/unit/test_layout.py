@@ -25,6 +25,7 @@ LEVELS = {
     "rates": 5,
     "bounds": 5,
     "predictions": 5,
+    "fuss_catalan": 5,
     "csv_data": 5,
     "networks": 5,
     "theorems": 6,
