@@ -23,6 +23,8 @@ SLUGS = (
     "li2020.equilibrium",
     "li2020.toy",
     "li2020.other_normalisations",
+    "bjorck2018.sgd_noise",
+    "bjorck2018.gaussian_products",
 )
 
 
