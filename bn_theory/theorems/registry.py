@@ -25,6 +25,7 @@ SLUGS = (
     "li2020.other_normalisations",
     "bjorck2018.sgd_noise",
     "bjorck2018.gaussian_products",
+    "bjorck2018.gradients_at_init",
 )
 
 
