@@ -1,4 +1,4 @@
-"""The command line ``bn-theory``: list, verify, fit, calibrate, prove, bench, schedule.
+"""The command line ``bn-theory``: list, verify, fit, calibrate, prove, bench, schedule, experiment.
 
 Exit codes: 0 everything supported; 1 something contradicted (for ``fit``: the run diverged); 2 usage or bad
 input; 3 something inconclusive (for ``fit``: no power law); 70 a defect of this program; 130 interrupted;

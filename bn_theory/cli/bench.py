@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bn_theory.cli.output import progress, show
 from bn_theory.cli.parser import version
-from bn_theory.report.files import writable_target, write_whole
+from bn_theory.files import writable_target, write_whole
 
 
 def run(options) -> int:

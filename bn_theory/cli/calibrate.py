@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bn_theory.cli.output import progress
-from bn_theory.report.files import writable_target, write_whole
+from bn_theory.files import writable_target, write_whole
 
 ENOUGH = 1000
 """Repeats at which the limits of coverage are meant: its standard error is then 0.007."""

@@ -6,8 +6,8 @@ import sys
 
 from bn_theory.cli.output import show
 from bn_theory.errors import DivergedError, InvalidInputError, NoPowerLawError
+from bn_theory.files import writable_target, write_whole
 from bn_theory.report import figures, tables
-from bn_theory.report.files import writable_target, write_whole
 
 DIVERGED, NO_POWER_LAW = 1, 3
 

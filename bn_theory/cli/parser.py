@@ -8,6 +8,8 @@ import math
 
 from bn_theory.bench.names import REFERENCES, WORKLOADS
 from bn_theory.engines import ENGINES, VARIANTS
+from bn_theory.experiments.experiment import DEVICES
+from bn_theory.experiments.registry import NAMES as EXPERIMENTS
 from bn_theory.theorems.statement import PROFILES
 
 FAMILIES = ("rayleigh", "power_law_rayleigh", "bilinear", "least_squares_bn")
@@ -115,6 +117,22 @@ def drops(text: str) -> tuple[tuple[int, float], ...]:
     return tuple(sorted(found))
 
 
+def several(convert):
+    """An argparse type: values of another one, separated by commas, different from each other; in rising order.
+
+    >>> several(whole(1))("14,8")
+    (8, 14)
+    """
+
+    def convert_all(text):
+        found = tuple(sorted(convert(part.strip()) for part in text.split(",")))
+        if repeated := [value for value in found if found.count(value) > 1]:
+            raise argparse.ArgumentTypeError(f"{repeated[0]:g} is given twice in {text!r}")
+        return found
+
+    return convert_all
+
+
 SEED = whole(0, 2**64)
 MOST_STEPS = 10_000_000
 """Steps of a schedule: what is still quick and fits into memory."""
@@ -134,10 +152,10 @@ def parse(arguments=None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
-    for add in (_list, _verify, _fit, _calibrate, _prove, _bench, _schedule):
+    for add in (_list, _verify, _fit, _calibrate, _prove, _bench, _schedule, _experiment):
         add(commands)
     options = parser.parse_args(arguments)
-    if check := {"fit": _check_fit, "schedule": _check_schedule}.get(options.command):
+    if check := {"fit": _check_fit, "schedule": _check_schedule, "experiment": _check_experiment}.get(options.command):
         check(options, commands.choices[options.command])
     return options
 
@@ -331,3 +349,44 @@ def _check_schedule(options, parser):
         parser.error(f"--warmup {options.warmup} is longer than --epochs {options.epochs}")
     if (steps := options.epochs * options.steps_per_epoch) > MOST_STEPS:
         parser.error(f"{options.epochs} epochs of {options.steps_per_epoch} are {steps} steps; at most {MOST_STEPS}")
+
+
+def _experiment(commands):
+    parser = _command(
+        commands,
+        "experiment",
+        "experiment",
+        "Train real networks over many learning rates, seeds and depths; can be killed and resumed.",
+    )
+    parser.add_argument(
+        "experiment", nargs="?", type=one_of("experiment", EXPERIMENTS), metavar="NAME", help=", ".join(EXPERIMENTS)
+    )
+    parser.add_argument("--list", action="store_true", help="show the experiments with their sizes and exit")
+    parser.add_argument(
+        "--data", metavar="DIR", help="folder of CIFAR-10, binary or python version (default: scikit-learn's digits)"
+    )
+    parser.add_argument(
+        "--unverified-data", action="store_true", help="take files of that form whatever their checksums are"
+    )
+    parser.add_argument("--device", choices=DEVICES, default=DEVICES[0], help=f"default: {DEVICES[0]}")
+    parser.add_argument("--out", metavar="DIR", help="folder of all that is written (default: ./NAME)")
+    parser.add_argument("--resume", action="store_true", help="go on with what is in that folder")
+    parser.add_argument("--seeds", type=whole(1, 10_000), default=3, metavar="N", help="runs of each case (default: 3)")
+    parser.add_argument("--seed", type=whole(0, 2**31), default=0, metavar="N", help="the first of them (default: 0)")
+    sizes = parser.add_argument_group("sizes", "defaults are shown by --list; an experiment has not all of them")
+    sizes.add_argument("--epochs", type=whole(1), metavar="N", help="of each run")
+    sizes.add_argument("--batch", type=whole(1), metavar="N", help="images a step")
+    sizes.add_argument("--rates", type=several(positive), metavar="A,B,...", help="learning rates")
+    sizes.add_argument("--width", type=whole(1), metavar="N", help="channels of the first convolution")
+    sizes.add_argument("--depth", type=several(whole(1)), metavar="N[,N...]", help="of residual networks, 6 n + 2")
+    sizes.add_argument("--momentum", type=between(0, 1), metavar="GAMMA", help="as in PyTorch's SGD")
+    sizes.add_argument("--weight-decay", type=between(0), metavar="LAMBDA", help="as in PyTorch's SGD")
+    sizes.add_argument("--others-rate", type=positive, metavar="RATE", help="of the parameters that are not swept")
+
+
+def _check_experiment(options, parser):
+    """Refuse options that would be ignored."""
+    if options.list == (options.experiment is not None):
+        parser.error("give the NAME of an experiment, or --list")
+    if options.unverified_data and options.data is None:
+        parser.error("--unverified-data belongs to --data DIR")

@@ -13,8 +13,8 @@ from bn_theory.cli.output import show
 from bn_theory.dynamics import Constant, Cosine, StepDecay, Warmup, equivalent_schedule
 from bn_theory.dynamics.equivalence import roots
 from bn_theory.errors import InvalidInputError, NoEquivalentScheduleError
+from bn_theory.files import writable_target, write_whole
 from bn_theory.report import figures, schedule_figures
-from bn_theory.report.files import writable_target, write_whole
 from bn_theory.report.tables import Table
 
 COLUMNS = ("step", "epoch", "lr_with_decay", "log_lr", "lr", "rescaled_lr", "weight_factor")

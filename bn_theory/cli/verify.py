@@ -9,8 +9,8 @@ from bn_theory.cli.output import progress, show
 from bn_theory.cli.parser import version
 from bn_theory.engines import require
 from bn_theory.errors import BnTheoryError, MissingExtraError
+from bn_theory.files import writable_target, write_whole
 from bn_theory.report import tables
-from bn_theory.report.files import writable_target, write_whole
 from bn_theory.report.verification import NotRun, Verification
 from bn_theory.theorems import registry
 from bn_theory.theorems.evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED, Evidence, Outside

@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from bn_theory.errors import InvalidInputError
 from bn_theory.networks.batch_renorm import BatchRenorm
+from bn_theory.networks.invariance import Name
 
 
 def sgd(
@@ -78,7 +79,7 @@ class Trainer:
         *,
         batch: int,
         seed: int = 0,
-        projected: Sequence[str] = (),
+        projected: Sequence[Name] = (),
         augment: Callable[[torch.Tensor, torch.Generator], torch.Tensor] | None = None,
     ):
         """See the class.
@@ -89,7 +90,8 @@ class Trainer:
             images: shape ``(n, channels, height, width)``, finite. classes: shape ``(n,)``, whole numbers.
             batch: images a step.
             seed: of the order of images and of augmentation.
-            projected: parameters that are scaled back, each to its norm before the step, after every step.
+            projected: names of parameters that are scaled back, each to its norm before the step, after every step, and
+                tuples of names of those that are scaled back together, to their joint norm.
             augment: ``augment(images of a batch, generator)`` gives them changed; the generator is the CPU's.
 
         Raises:
@@ -101,10 +103,11 @@ class Trainer:
             raise InvalidInputError(f"batch must be from 1 to the {len(images)} images, not {batch}")
         check_mode(model, batch)
         trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        check_names("projected", projected, trained)
+        groups = [(name,) if isinstance(name, str) else tuple(name) for name in projected]
+        check_names("projected", [name for names in groups for name in names], trained)
         self.model, self.optimizer, self.images, self.classes = model, optimizer, images, classes
         self.batch, self.seed, self.augment = batch, seed, augment
-        self.projected = [trained[name] for name in projected]
+        self.projected = [[trained[name] for name in names] for names in groups]
         self.losses: list[float] = []
         self.step = 0
         self.diverged: int | None = None
@@ -142,11 +145,13 @@ class Trainer:
         if not math.isfinite(loss):
             self.diverged = self.step
             return
-        before = [torch.linalg.vector_norm(p.detach()) for p in self.projected]
+        before = [_norm(group) for group in self.projected]
         self.optimizer.step()
         with torch.no_grad():
-            for p, norm in zip(self.projected, before, strict=True):
-                p.mul_(norm / torch.linalg.vector_norm(p))
+            for group, norm in zip(self.projected, before, strict=True):
+                factor = norm / _norm(group)
+                for p in group:
+                    p.mul_(factor)
         self.step += 1
 
     def _generator(self, index, purpose):
@@ -185,6 +190,11 @@ class Trainer:
         diverged = int(state["diverged"])
         self.diverged = None if diverged < 0 else diverged
         self.step = len(self.losses) - (self.diverged is not None)
+
+
+@torch.no_grad()
+def _norm(group):
+    return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(p) for p in group]))
 
 
 def check_images(images: torch.Tensor, classes: torch.Tensor) -> None:

@@ -124,11 +124,11 @@ assert not loaded, loaded
 """
     done = process("-c", program)
     assert done.returncode == 0, done.stderr
-    for command in ("list", "verify", "fit", "calibrate", "prove", "schedule", "bench"):
+    for command in ("list", "verify", "fit", "calibrate", "prove", "schedule", "bench", "experiment"):
         assert command in done.stdout
 
 
-@pytest.mark.parametrize("command", ["list", "verify", "fit", "calibrate", "prove", "schedule", "bench"])
+@pytest.mark.parametrize("command", ["list", "verify", "fit", "calibrate", "prove", "schedule", "bench", "experiment"])
 def test_every_command_has_help(call, command):
     code, out, _ = call(command, "--help")
     assert code == 0 and out.startswith(f"usage: bn-theory {command}")

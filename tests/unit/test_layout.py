@@ -18,6 +18,7 @@ PROOFS = Path(proofs_check.__file__).parent
 LEVELS = {
     "errors": 0,
     "progress": 0,
+    "files": 1,
     "losses": 1,
     "dynamics": 2,
     "engines": 3,

@@ -133,6 +133,19 @@ def test_projection_keeps_norms_and_nothing_else_does(data):
     assert held.model.get_parameter("last_norm.weight").norm().item() != start["last_norm.weight"]
 
 
+def test_a_joint_group_keeps_its_joint_norm_only(data):
+    pair = ("last_norm.weight", "last_norm.bias")
+    run = trainer(data, momentum=0.0, projected=[pair, "conv1.weight"])
+    run.steps(10)
+    gamma, beta = (run.model.get_parameter(name).detach() for name in pair)
+    assert torch.hypot(gamma.norm(), beta.norm()).item() == pytest.approx(10**0.5, rel=10 * 24 * 2**-53)
+    assert abs(gamma.norm().item() - 10**0.5) > 1e-3
+    free = trainer(data, momentum=0.0)
+    free.steps(10)
+    free_gamma, free_beta = (free.model.get_parameter(name).detach() for name in pair)
+    assert abs(torch.hypot(free_gamma.norm(), free_beta.norm()).item() - 10**0.5) > 1e-3
+
+
 def test_the_first_projected_step_takes_the_direction_of_the_free_one(data):
     free, held = trainer(data), trainer(data, projected=KERNELS)
     free.steps(1), held.steps(1)

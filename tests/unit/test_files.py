@@ -7,7 +7,7 @@ import tempfile
 import pytest
 
 from bn_theory.errors import InvalidInputError
-from bn_theory.report.files import writable_target, write_whole
+from bn_theory.files import writable_target, write_whole
 
 
 def test_writes_and_replaces_and_leaves_nothing_else(tmp_path):

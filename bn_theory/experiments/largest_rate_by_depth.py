@@ -1,0 +1,69 @@
+"""The largest learning rate of a grid at which a residual network trains, by depth: normalised, and not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bn_theory.experiments.experiment import CIFAR, DIGITS, Experiment, Record
+from bn_theory.experiments.rate_and_generalisation import NETWORKS, residual
+from bn_theory.experiments.records import epoch_loss
+
+RATES = tuple(float(f"{rate:.3g}") for rate in np.geomspace(1e-4, 10, 11))
+DEPTHS = (8, 14, 20, 32, 44, 56)
+TRAINS = 0.9
+"""A run trains if its last epoch's loss is below this part of the first mini-batch's, and of that of guessing."""
+CLASSES = 10
+
+
+def axes(setup):
+    """Networks, depths and learning rates."""
+    return {"network": NETWORKS, "depth": setup.depth, "rate": setup.rates}
+
+
+def train(setup, case, seed, split):
+    """Plain SGD; images of CIFAR-10 are shifted and mirrored."""
+    return residual(setup, case, seed, split, case["depth"])
+
+
+def measure(trainer, setup, case, split, epoch):
+    """Training loss, and that of the very first mini-batch."""
+    return {"loss": epoch_loss(trainer, epoch), "first_loss": trainer.losses[0] if trainer.losses else math.nan}
+
+
+def conclude(dataset, setup):
+    """Which runs trained, and the largest rate that did for each network, depth and seed."""
+    start = np.minimum(dataset.first_loss.isel(epoch=-1), math.log(CLASSES))
+    trained = dataset.loss.isel(epoch=-1) < TRAINS * start  # false for what is not finite
+    largest = trained * dataset.rate
+    return dataset.drop_vars("first_loss").assign(
+        first_loss=dataset.first_loss.isel(epoch=1).assign_attrs(meaning="loss of the first mini-batch"),
+        trained=trained.astype("int8").assign_attrs(
+            meaning=f"1 where the last epoch's loss is below {TRAINS} of the first and of guessing's, log {CLASSES}"
+        ),
+        largest_rate=largest.max("rate").assign_attrs(
+            meaning="largest learning rate of the grid that trained, 0 where none did (dimensionless)"
+        ),
+    )
+
+
+EXPERIMENT = Experiment(
+    name="largest_rate_by_depth",
+    title="Largest learning rate that trains, by depth, with and without batch normalisation",
+    source="Bjorck, Gomes, Selman and Weinberger (NeurIPS 2018, arXiv:1806.02375), section 3; grid of this package",
+    defaults={
+        DIGITS: {"epochs": 3, "batch": 64, "width": 4, "depth": DEPTHS, "rates": RATES},
+        CIFAR: {"epochs": 3, "batch": 128, "width": 16, "depth": DEPTHS, "rates": RATES},
+    },
+    axes=axes,
+    train=train,
+    records={
+        "loss": Record("mean loss of the epoch's mini-batches (natural logarithms)"),
+        "first_loss": Record("loss of the first mini-batch (natural logarithms)"),
+    },
+    measure=measure,
+    conclude=conclude,
+    headline=("largest_rate", "depth"),
+    figures={"largest_rate": "largest_rates", "trained": "trained_grid"},
+)

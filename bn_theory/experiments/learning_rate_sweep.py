@@ -1,0 +1,110 @@
+"""Learning rates over four decades on a network in which every kernel is normalised: SGD, projected SGD, the bare twin.
+
+Scale invariance makes SGD choose its own effective rate: the final loss should hardly depend on the kernels' learning
+rate. Projected SGD keeps every kernel at its start's norm and thereby loses this; the twin without normalisation has
+nothing of it.
+
+``(gamma, beta)`` of a normalisation, jointly scale-invariant but for the last one's, keep a fixed rate: what is swept
+is then what is projected, and what the twin has too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bn_theory.experiments.experiment import CIFAR, DIGITS, Experiment, Record
+from bn_theory.experiments.records import epoch_loss, final, with_interval
+
+SETTINGS = ("SGD", "projected SGD", "no normalisation")
+HALF_DECADES = tuple(float(f"{rate:.3g}") for rate in np.geomspace(1e-2, 1e2, 9))
+
+
+def architecture(setup):
+    """Channels and hidden layers of the VGG variant, by the data's size."""
+    w = setup.width
+    if setup.data == DIGITS:
+        return {"channels": (w, "pool", 2 * w, 2 * w), "hidden": (4 * w,)}
+    stages = (w, w), (2 * w, 2 * w), (4 * w, 4 * w, 4 * w), (8 * w, 8 * w, 8 * w), (8 * w, 8 * w, 8 * w)
+    return {"channels": tuple(c for stage in stages for c in (*stage, "pool")), "hidden": (8 * w,)}
+
+
+def axes(setup):
+    """Settings and the kernels' learning rates."""
+    return {"setting": SETTINGS, "rate": setup.rates}
+
+
+def kernels(model) -> list[str]:
+    """Names of the weights of convolutions and linear layers."""
+    return [name for name, p in model.named_parameters() if p.ndim > 1]
+
+
+def network(setup, case, seed, split):
+    """The VGG variant with ``eps = 0``, Glorot's start, ``beta = 0`` and ``gamma = 1``, or its twin without those."""
+    import torch
+
+    from bn_theory.networks import vgg
+
+    norm = None if case["setting"] == "no normalisation" else "batch"
+    model = vgg(norm, image=split.image, eps=0.0, init="glorot", seed=seed, dtype=torch.float32, **architecture(setup))
+    return model.to(setup.device)
+
+
+def train(setup, case, seed, split):
+    """The kernels at the case's rate, everything else at ``others_rate``; no momentum, decay or augmentation."""
+    from bn_theory.networks import Trainer, sgd
+
+    model = network(setup, case, seed, split)
+    swept = kernels(model)
+    others = [name for name, _ in model.named_parameters() if name not in swept]
+    return Trainer(
+        model,
+        sgd(model, case["rate"], others=others, others_lr=setup.others_rate),
+        split.train_images,
+        split.train_classes,
+        batch=setup.batch,
+        seed=seed,
+        projected=swept if case["setting"] == "projected SGD" else (),
+    )
+
+
+def measure(trainer, setup, case, split, epoch):
+    """Training loss, and the squared norm of every kernel."""
+    parameters = dict(trainer.model.named_parameters())
+    norms = [parameters[name].detach().double().square().sum().item() for name in kernels(trainer.model)]
+    return {"loss": epoch_loss(trainer, epoch), "norm2": norms}
+
+
+def labels(setup, split):
+    """Names of the kernels."""
+    case = {"setting": SETTINGS[0], "rate": setup.rates[0]}
+    return {"kernel": kernels(network(setup, case, setup.seeds[0], split))}
+
+
+def conclude(dataset, setup):
+    """Effective rates, and the loss of the last epochs with its interval."""
+    effective = (dataset.rate / dataset.norm2).transpose(*dataset.norm2.dims)
+    dataset = dataset.assign(effective_rate=effective.assign_attrs(meaning="rate/norm2 (dimensionless)"))
+    meaning = "mean training loss of the last epochs (natural logarithms)"
+    return with_interval(dataset, "final_loss", final(dataset, "loss"), meaning)
+
+
+EXPERIMENT = Experiment(
+    name="learning_rate_sweep",
+    title="Final training loss against the learning rate: SGD, projected SGD, and without normalisation",
+    source="Arora, Li and Lyu (ICLR 2019, arXiv:1812.03981), appendix D",
+    defaults={
+        DIGITS: {"epochs": 10, "batch": 32, "width": 8, "rates": HALF_DECADES, "others_rate": 0.1},
+        CIFAR: {"epochs": 100, "batch": 128, "width": 64, "rates": HALF_DECADES, "others_rate": 0.1},
+    },
+    axes=axes,
+    train=train,
+    records={
+        "loss": Record("mean loss of the epoch's mini-batches (natural logarithms)"),
+        "norm2": Record("squared norm (dimensionless)", "kernel"),
+    },
+    measure=measure,
+    labels=labels,
+    conclude=conclude,
+    headline=("final_loss", "rate"),
+    figures={"final_loss": "final_loss_by_rate", "effective_rate": "effective_rates"},
+)
