@@ -13,8 +13,8 @@ kind            supported when
 ``control``     the controlled claim, judged by the same code, came out contradicted
 ==============  ==========================================================================================
 
-An interval that is too wide to decide makes exponents, amplitudes and comparisons ``inconclusive``. A finite run supports
-an asymptotic statement; it never proves it.
+An interval that is too wide to decide makes exponents, amplitudes and comparisons ``inconclusive``. A finite run
+supports an asymptotic statement; it never proves it.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def amplitude(name: str, interval, tolerance: float, **details) -> Evidence:
 def comparison(name: str, interval, above: float = 0.0, **details) -> Evidence:
     """An ordering: the 95 % interval of a difference, or of the logarithm of a ratio, lies above a number.
 
-    "a is larger than b" is the difference ``a - b`` above 0; "a and b differ by less than m" is ``m - |a - b|`` above 0.
+    "a is larger than b" is ``a - b`` above 0; "a and b differ by less than m" is ``m - |a - b|`` above 0.
     Contradicted when the interval ends at or below the number; inconclusive when it straddles it or is not finite.
 
     Args:

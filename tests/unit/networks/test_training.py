@@ -139,7 +139,7 @@ def test_a_joint_group_keeps_its_joint_norm_only(data):
     run.steps(10)
     gamma, beta = (run.model.get_parameter(name).detach() for name in pair)
     assert torch.hypot(gamma.norm(), beta.norm()).item() == pytest.approx(10**0.5, rel=10 * 24 * 2**-53)
-    assert abs(gamma.norm().item() - 10**0.5) > 1e-3
+    assert abs(gamma.norm().item() - 10**0.5) > 1e-9  # not each by itself: far above the roundings of ten steps
     free = trainer(data, momentum=0.0)
     free.steps(10)
     free_gamma, free_beta = (free.model.get_parameter(name).detach() for name in pair)
