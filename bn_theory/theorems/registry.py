@@ -26,6 +26,7 @@ SLUGS = (
     "bjorck2018.sgd_noise",
     "bjorck2018.gaussian_products",
     "bjorck2018.gradients_at_init",
+    "bjorck2018.review_questions",
 )
 
 

@@ -1,0 +1,289 @@
+"""What is exact about the questions that the reviews of "Understanding Batch Normalization" leave open.
+
+Statement.
+
+* A gradient is its radial part (along w) plus its tangential part, and ``|grad|^2 = |radial|^2 + |tangential|^2``; the
+  radial part of a scale-invariant kernel's gradient is 0.
+* A kernel's gradient ``sum_i d_i a_i^T`` over n images and positions is ``(sum_i d_i) abar^T + sum_i d_i (a_i -
+  abar)^T``: the first term depends on the inputs through their mean only (the input-independent part). Directly before
+  a batch normalisation ``sum_i d_i = 0`` in every channel, so that this part is 0, and ``sum_i d_i x_i = 0``, so that
+  the radial part of every filter is 0.
+* In a chain of linear layers and ReLUs without biases, ``L`` with one kernel multiplied by c > 0 is ``L`` of c times
+  the outputs z, whichever kernel it is: ``<w_l, grad_l L> = d/dc L(c z)`` at c = 1, the same for every layer l.
+* Subtracting the mean outputs removes them and changes no difference between images.
+* The rate and the batch divided by one number: the noise of a unit of time, and the time of an epoch, stay.
+
+Source.  The questions: the reviews of Bjorck, Gomes, Selman, Weinberger, NeurIPS 2018, arXiv:1806.02375. The statements
+as written here are derived in this package; orthogonality is that of Arora, Li, Lyu, ICLR 2019, arXiv:1812.03981.
+"""
+
+from functools import lru_cache
+
+import sympy as sp
+
+from ..arora2019 import orthogonality
+from ..li2020 import other_normalisations
+from ..proof import Assumption, Citation, Definition, Identity, Induction, Inequality, Proof, Source, eq, instance
+from ..vectors import dot, gram, vector
+
+
+@lru_cache(maxsize=1)
+def prove() -> Proof:
+    """The proof; see the module for the statement."""
+    return Proof(
+        "bjorck2018.review_questions",
+        "Radial and input-independent parts of gradients, substitutes for normalisation, matched noise",
+        "behind a batch normalisation the radial and the input-independent part of a gradient are 0; without "
+        "normalisation and biases <w_l, grad_l L> is the same for every layer",
+        (*_radial(), *_independent(), *_normalised(), *_chain(), *_centred(), *_matched_noise()),
+        Source("This package", "radial and input-independent parts of a gradient", "derived"),
+    )
+
+
+def _radial():
+    """A gradient g = k w + t with t orthogonal to w."""
+    w, t = vector("w"), vector("t")
+    k = sp.Symbol("k", real=True)
+    gradient = k * w + t
+    tangential = Assumption(
+        "tangential part",
+        "For every w other than 0 a gradient is g = k w + t with t orthogonal to w: k w is its radial, t its "
+        "tangential part.",
+        eq(gram("w", "t"), 0),
+        role="fact",
+    )
+    coefficient = Identity(
+        "radial coefficient", dot(w, gradient), k * gram("w", "w"), "k = <w, g>/<w, w>.", ((1, tangential),)
+    )
+    pythagoras = Identity(
+        "Pythagoras",
+        dot(gradient, gradient),
+        dot(k * w, k * w) + dot(t, t),
+        "|g|^2 = |radial|^2 + |tangential|^2.",
+        ((2 * k, tangential),),
+    )
+    share = Inequality(
+        "radial share",
+        dot(k * w, k * w),
+        dot(gradient, gradient),
+        ((1, gram("t", "t")), (-1, pythagoras)),
+        "|radial|^2/|g|^2 is at most 1.",
+    )
+    orthogonal = Citation("<w, grad> = 0", eq(dot(w, gradient), 0), orthogonality.prove(), "orthogonality")
+    vanishes = Identity(
+        "radial part of a scale-invariant kernel",
+        dot(k * w, k * w),
+        0,
+        "By orthogonality: |radial|^2 = k <w, g> = 0.",
+        ((k, orthogonal), (-k, coefficient)),
+    )
+    return tangential, coefficient, pythagoras, share, orthogonal, vanishes
+
+
+def _independent():
+    """One filter's gradient in one of its inputs: d_i is the loss's derivative in output i, a_i the input."""
+    n, size = sp.symbols("n p", integer=True, positive=True)
+    i, j = sp.symbols("i j", integer=True)
+    over = (i, 1, n)
+    mean = sp.Symbol("abar", real=True)
+    back, given = sp.Function("d", real=True), sp.Function("a", real=True)
+    weight, patch = sp.Function("w", real=True), sp.Function("A", real=True)
+    of_inputs = Definition("mean input", mean, sp.Sum(given(i), over) / n, "n images and positions, padding included.")
+    split = Identity(
+        "input-independent part",
+        sp.Sum(back(i) * given(i), over),
+        mean * sp.Sum(back(i), over) + sp.Sum(back(i) * (given(i) - mean), over),
+        "The gradient is the part of the mean input and that of the deviations from it.",
+    )
+    none_left = Identity(
+        "deviations have mean 0",
+        sp.Sum(given(i) - mean, over),
+        0,
+        "The second part is 0 for equal d_i: it sees differences only.",
+        ((-n, of_inputs),),
+    )
+    euler = Identity(
+        "radial coefficient by outputs",
+        sp.Sum(weight(j) * sp.Sum(back(i) * patch(i, j), over), (j, 1, size)),
+        sp.Sum(back(i) * sp.Sum(weight(j) * patch(i, j), (j, 1, size)), over),
+        "<w, grad> = sum_i d_i x_i with the outputs x_i = sum_j w_j A_ij.",
+    )
+    return of_inputs, split, none_left, euler
+
+
+def _normalised():
+    """The outputs x_1 .. x_n of one channel, normalised; g_i is the loss's derivative in the i-th normalised one."""
+    n = sp.Symbol("n", integer=True, positive=True)
+    i = sp.Symbol("i", integer=True)
+    over = (i, 1, n)
+    m, ubar, gbar, together, with_g, t, gamma = sp.symbols("m ubar gbar c_u r t gamma", real=True)
+    s2, spread = sp.Symbol("s2", positive=True), sp.Symbol("v_u", nonnegative=True)
+    x, u, g, back = (sp.Function(name, real=True) for name in ("x", "u", "g", "d"))
+    z, y = sp.symbols("z y", real=True)  # x_i - m and u_i - ubar for one i
+    s = sp.sqrt(s2)
+
+    def named(name, symbol, summand, text):
+        return Assumption(name, text, eq(symbol, sp.Sum(summand, over) / n))
+
+    mean = named("mean output", m, x(i), "m is the mean of the outputs x_i.")
+    variance = named("variance", s2, (x(i) - m) ** 2, "s2 > 0 is their variance: they are not all equal.")
+    mean_u = named("direction", ubar, u(i), "u_1 .. u_n are any numbers: the outputs move as x_i + t u_i.")
+    covariance = named("covariance", together, (x(i) - m) * (u(i) - ubar), "c_u is their covariance with the x_i,")
+    variance_u = named("variance along u", spread, (u(i) - ubar) ** 2, "v_u their variance.")
+    mean_g = named("mean derivative", gbar, g(i), "gbar is the mean of the g_i,")
+    projected = named("derivative along x", with_g, g(i) * (x(i) - m), "r their mean product with the x_i - m.")
+    moved = Identity(
+        "variance of the moved",
+        sp.Sum((x(i) - m + t * (u(i) - ubar)) ** 2, over) / n,
+        s2 + 2 * t * together + t**2 * spread,
+        "Of the x_i + t u_i, whose mean is m + t ubar.",
+        ((-1, variance), (-2 * t, covariance), (-(t**2), variance_u)),
+    )
+    slope = Identity(
+        "derivative of a normalised output",
+        sp.Subs(sp.Derivative(gamma * (z + t * y) / sp.sqrt(s2 + 2 * t * together + t**2 * spread), t), t, 0),
+        gamma * (y / s - z * together / s**3),
+        "In t at 0, with z = x_i - m and y = u_i - ubar.",
+    )
+    along = sp.Sum(g(i) * gamma * ((u(i) - ubar) / s - (x(i) - m) * together / s**3), over)
+    backward = gamma / s * (g(i) - gbar - (x(i) - m) * with_g / s2)
+    by_parts = Identity(
+        "derivative of the loss along u",
+        along,
+        sp.Sum(u(i) * backward, over),
+        "By the chain rule the left side is sum_i d_i u_i.",
+        (
+            (n * gamma * ubar / s, mean_g),
+            (n * gamma * together / s**3, projected),
+            (-n * gamma * gbar / s, mean_u),
+            (-n * gamma * with_g / s**3, covariance),
+            (-n * gamma * with_g * ubar / s**3, mean),
+        ),
+    )
+    derivative = Assumption(
+        "derivatives in the outputs",
+        "By 'derivative of the loss along u', which holds for every u.",
+        eq(back(i), backward),
+        (i,),
+        role="conclusion",
+    )
+    no_sum = Identity(
+        "derivatives sum to 0",
+        sp.Sum(backward, over),
+        0,
+        "sum_i d_i = 0 in every channel.",
+        ((-n * gamma / s, mean_g), (n * gamma * with_g / s**3, mean)),
+    )
+    no_radial = Identity(
+        "radial part of a filter",
+        sp.Sum(backward * x(i), over),
+        0,
+        "sum_i d_i x_i = 0, which is <w, grad> of the filter by 'radial coefficient by outputs'.",
+        (
+            (-n * gamma / s, projected),
+            (-n * gamma * m / s, mean_g),
+            (n * gamma * gbar / s, mean),
+            (n * gamma * with_g / s**3, variance),
+            (n * gamma * with_g * m / s**3, mean),
+        ),
+    )
+    mean_input = sp.Symbol("abar", real=True)
+    vanishes = Identity(
+        "input-independent part vanishes",
+        mean_input * sp.Sum(backward, over),
+        0,
+        "Directly before a batch normalisation.",
+        ((mean_input, no_sum),),
+    )
+    return (
+        *(mean, variance, mean_u, covariance, variance_u, mean_g, projected),
+        *(moved, slope, by_parts, derivative, no_sum, no_radial, vanishes),
+    )
+
+
+def _chain():
+    """A chain without biases: one kernel multiplied by c."""
+    c = sp.Symbol("c", positive=True)
+    j = sp.Symbol("j", integer=True, nonnegative=True)
+    x = sp.Symbol("x", real=True)
+    k, label = sp.symbols("k y", integer=True)
+    classes = sp.Symbol("K", integer=True, positive=True)
+    layer = sp.Function("H", real=True)
+    plain, scaled, output = (sp.Function(name, real=True) for name in ("h", "q", "z"))
+    rectified = Citation(
+        "ReLU",
+        eq((c * x + sp.Abs(c * x)) / 2, c * (x + sp.Abs(x)) / 2),
+        other_normalisations.prove(),
+        "ReLU",
+        (c, x),
+    )
+    homogeneous = Assumption(
+        "layers above",
+        "H_j, the j-th layer above the kernel (ReLU and pooling of the outputs, then a linear map without bias), is "
+        "positively homogeneous by 'ReLU'; x stands for a vector.",
+        eq(layer(j, c * x), c * layer(j, x)),
+        (j, x),
+    )
+    step = Assumption("signals", "h_0 are the kernel's outputs.", eq(plain(j + 1), layer(j, plain(j))), (j,))
+    moved = Assumption(
+        "signals, kernel scaled", "q_j are the signals with c w for w.", eq(scaled(j + 1), layer(j, scaled(j))), (j,)
+    )
+    start = Assumption("outputs, kernel scaled", "The kernel's outputs are linear in it.", eq(scaled(0), c * plain(0)))
+    through = Induction(
+        "outputs of the network",
+        scaled(j),
+        c * plain(j),
+        j,
+        ((1, start),),
+        ((-c, step), (1, moved), (1, instance(homogeneous, x=plain(j)))),
+        why="The factor reaches the network's outputs: L(.., c w_l, ..) = L(c z), for every layer l.",
+    )
+    exponentials = sp.Sum(sp.exp(output(k)), (k, 1, classes))
+    slope = Identity(
+        "radial derivative",
+        sp.Subs(sp.Derivative(sp.log(sp.Sum(sp.exp(c * output(k)), (k, 1, classes))) - c * output(label), c), c, 1),
+        sp.Sum(output(k) * sp.exp(output(k)), (k, 1, classes)) / exponentials - output(label),
+        "<w_l, grad_l L> = d/dc L(c z) at c = 1, the mean over images of <p - e_y, z>: cross-entropy of class y, p the "
+        "softmax of z. No layer enters.",
+    )
+    return rectified, homogeneous, step, moved, start, through, slope
+
+
+def _centred():
+    """Outputs z_b of n images in one class, their mean subtracted by a bias."""
+    n = sp.Symbol("n", integer=True, positive=True)
+    b, first, second = sp.symbols("b b_1 b_2", integer=True)
+    output, mean = sp.Function("z", real=True), sp.Symbol("zbar", real=True)
+    average = Assumption(
+        "mean logits", "zbar is the mean of a class's outputs.", eq(mean, sp.Sum(output(b), (b, 1, n)) / n)
+    )
+    removed = Identity(
+        "mean logits removed", sp.Sum(output(b) - mean, (b, 1, n)) / n, 0, "With the bias -zbar.", ((-1, average),)
+    )
+    differences = Identity(
+        "differences between images",
+        (output(first) - mean) - (output(second) - mean),
+        output(first) - output(second),
+        "They are as before: only what all images have in common is gone.",
+    )
+    return average, removed, differences
+
+
+def _matched_noise():
+    """The noise of SGD per unit of time, a step of rate eta taking the time eta."""
+    rate, factor, batch, images = sp.symbols("eta k B n", positive=True)
+    trace = sp.Symbol("C", nonnegative=True)
+    noise = Identity(
+        "noise per unit of time",
+        ((rate / factor) ** 2 * trace / (batch / factor)) / (rate / factor),
+        (rate**2 * trace / batch) / rate,
+        "A step's noise is eta^2 C/B (C the trace of the gradients' covariance, drawn with replacement): rate and "
+        "batch divided by k leave eta C/B.",
+    )
+    time = Identity(
+        "time of an epoch",
+        (images / (batch / factor)) * (rate / factor),
+        (images / batch) * rate,
+        "n/B steps of the rate eta.",
+    )
+    return noise, time
