@@ -68,6 +68,14 @@ class NoEquivalentScheduleError(InvalidInputError):
     """
 
 
+class NothingTrainsError(InvalidInputError):
+    """A network trains at none of the rates that were tried; the message has them, ``tried`` as ``(rate, False)``."""
+
+    def __init__(self, message, *, tried=()):
+        super().__init__(message)
+        self.tried = tried
+
+
 class ScheduleEndedError(BnTheoryError, RuntimeError):
     """A scheduler was stepped beyond the last step of its schedule; the message says how many it has."""
 

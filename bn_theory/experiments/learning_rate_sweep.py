@@ -1,11 +1,9 @@
 """Learning rates over four decades on a network in which every kernel is normalised: SGD, projected SGD, the bare twin.
 
-Scale invariance makes SGD choose its own effective rate: the final loss should hardly depend on the kernels' learning
-rate. Projected SGD keeps every kernel at its start's norm and thereby loses this; the twin without normalisation has
-nothing of it.
-
-``(gamma, beta)`` of a normalisation, jointly scale-invariant but for the last one's, keep a fixed rate: what is swept
-is then what is projected, and what the twin has too.
+Scale invariance makes SGD choose its own effective rate: the final loss should hardly depend on the learning rate of
+the scale-invariant parameters. These are the kernels, and ``(gamma, beta)`` of every normalisation but the last,
+jointly; the last one's keep a fixed rate. Projected SGD keeps every group at its start's norm and thereby loses the
+choice; the twin without normalisation has nothing of it.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ def architecture(setup):
 
 
 def axes(setup):
-    """Settings and the kernels' learning rates."""
+    """Settings and learning rates."""
     return {"setting": SETTINGS, "rate": setup.rates}
 
 
@@ -50,11 +48,15 @@ def network(setup, case, seed, split):
 
 
 def train(setup, case, seed, split):
-    """The kernels at the case's rate, everything else at ``others_rate``; no momentum, decay or augmentation."""
-    from bn_theory.networks import Trainer, sgd
+    """What is scale-invariant at the case's rate, the rest at ``others_rate``; no momentum, decay or augmentation.
+
+    Of the twin, the kernels are.
+    """
+    from bn_theory.networks import Trainer, expected_groups, sgd
 
     model = network(setup, case, seed, split)
-    swept = kernels(model)
+    groups = expected_groups(model).invariant or kernels(model)
+    swept = [name for group in groups for name in ([group] if isinstance(group, str) else group)]
     others = [name for name, _ in model.named_parameters() if name not in swept]
     return Trainer(
         model,
@@ -63,7 +65,7 @@ def train(setup, case, seed, split):
         split.train_classes,
         batch=setup.batch,
         seed=seed,
-        projected=swept if case["setting"] == "projected SGD" else (),
+        projected=groups if case["setting"] == "projected SGD" else (),
     )
 
 

@@ -15,11 +15,15 @@ except ModuleNotFoundError as error:
     ) from error
 
 from bn_theory.networks.architectures import resnet, vgg
+from bn_theory.networks.claims import require_scale_invariant
+from bn_theory.networks.data import Split, augment, digits_split
 from bn_theory.networks.digits import digits
 from bn_theory.networks.equivalent_lr import EquivalentLR
 from bn_theory.networks.invariance import Finding, Invariance, scale_invariant_groups
 from bn_theory.networks.paired_training import PairedRun, train_pair
 from bn_theory.networks.small_nets import NORMS, small_net
+from bn_theory.networks.step_log import LoggedTrainer, StepLog
+from bn_theory.networks.structure import expected_groups
 from bn_theory.networks.training import Trainer, evaluate, sgd
 
 __all__ = [
@@ -27,10 +31,17 @@ __all__ = [
     "EquivalentLR",
     "Finding",
     "Invariance",
+    "LoggedTrainer",
     "PairedRun",
+    "Split",
+    "StepLog",
     "Trainer",
+    "augment",
     "digits",
+    "digits_split",
     "evaluate",
+    "expected_groups",
+    "require_scale_invariant",
     "resnet",
     "scale_invariant_groups",
     "sgd",

@@ -16,6 +16,7 @@ SLUGS = (
     "arora2019.gd_rate",
     "arora2019.sgd_rate",
     "arora2019.amplitude_law",
+    "arora2019.networks",
     "li2020.constant_rate",
     "li2020.texp",
     "li2020.any_schedule",
@@ -26,6 +27,8 @@ SLUGS = (
     "bjorck2018.sgd_noise",
     "bjorck2018.gaussian_products",
     "bjorck2018.gradients_at_init",
+    "bjorck2018.largest_rate",
+    "bjorck2018.rate_and_generalisation",
     "bjorck2018.review_questions",
 )
 

@@ -220,6 +220,8 @@ def noise_shares(name, runs, setups):
     """The difference ``BN - none`` of ``tr Cov(g_B)/E|g_B|^2``, averaged over setups; a table has each of them.
 
     The share does not depend on the scale of the weights, ``tr Cov`` does: it is in the table, as BN's over the twin's.
+    Trained networks are compared after equal epochs at equal rates, not at equal losses: whichever is further trained
+    has the smaller mean gradient, which alone raises its share. Their losses are in the table.
     """
     table, by_setup = {}, []
     for setup in setups:
@@ -233,6 +235,9 @@ def noise_shares(name, runs, setups):
             "difference": over_seeds(differences),
             "log10_of_the_ratio_of_tr_cov": over_seeds(logs),
         }
+        if setup.epochs:
+            losses = (float(runs.losses(replace(setup, norm=norm)).mean()) for norm in ("batch", None))
+            table[_described(setup)] |= dict(zip(("loss_with_bn", "loss_without"), losses, strict=True))
     interval = over_seeds(np.mean(by_setup, axis=0))
     return judge.measurement(
         name,
@@ -262,7 +267,11 @@ def _directions(table, what):
 
 
 def small_batches(runs, settings):
-    """Without BN at a rate and a batch divided by the same number, against BN: noise per time and epochs as before."""
+    """Without BN at a rate and a batch divided by the same number, against BN, after as many epochs.
+
+    That leaves ``lr/|B|``, and with it the noise per unit of time of a given covariance, as it was; the two networks'
+    covariances differ, and what the noise is then is in the details.
+    """
     for by in (MATCHED, 2 * MATCHED) if settings.full else (MATCHED,):
         small = replace(NONE, lr=NONE.lr / by, batch=NONE.batch // by)
         accuracy = over_seeds(runs.accuracies(BN) - runs.accuracies(small))

@@ -147,8 +147,19 @@ def test_scale_variant_parameters_have_their_own_rate(digits):
     run = found.train(setup, {"setting": "projected SGD", "rate": 100.0}, 0, digits)
     swept, others = run.optimizer.param_groups
     assert (swept["lr"], others["lr"]) == (100.0, 0.25)
-    assert all(p.ndim > 1 for p in swept["params"]) and all(p.ndim == 1 for p in others["params"])
-    assert {id(p) for p in run.projected} == {id(p) for p in swept["params"]}
+    last = {id(p) for p in run.model.last_norm.parameters()}
+    assert {id(p) for p in others["params"]} == last
+    assert {id(p) for group in run.projected for p in group} == {id(p) for p in swept["params"]}
+    # kernels by themselves, (gamma, beta) together
+    assert {len(group) for group in run.projected if group[0].ndim > 1} == {1}
+    assert {len(group) for group in run.projected if group[0].ndim == 1} == {2}
+
+
+def test_of_the_twin_the_kernels_are_swept(digits):
+    found, setup = small("learning_rate_sweep")
+    run = found.train(setup, {"setting": "no normalisation", "rate": 0.1}, 0, digits)
+    (swept,) = run.optimizer.param_groups
+    assert len(swept["params"]) == len(list(run.model.parameters())) and not run.projected
 
 
 def test_accuracies_are_those_of_eval_mode(digits, whole):
