@@ -17,7 +17,7 @@ from bn_theory.networks.data import augment, digits_split
 from bn_theory.networks.threads import one_thread
 
 SIZES = {
-    "learning_rate_sweep": {"width": 1, "epochs": 2, "batch": 32, "rates": [0.1, 100.0], "seeds": 1},
+    "learning_rate_sweep": {"width": 4, "epochs": 2, "batch": 32, "rates": [0.1, 100.0], "seeds": 1},
     "rate_and_generalisation": {"width": 1, "epochs": 2, "batch": 32, "rates": [0.1, 1e4], "depth": [8], "seeds": 1},
     "largest_rate_by_depth": {"width": 1, "epochs": 2, "batch": 32, "rates": [0.1, 1e4], "depth": [8], "seeds": 1},
 }
@@ -225,7 +225,7 @@ def test_another_configuration_is_refused_by_name(tmp_path, digits):
     begin(found, setup, digits, tmp_path / "out", resume=False)
     before = (tmp_path / "out" / STATE).read_bytes()
     _, other = small("learning_rate_sweep", epochs=3, width=2)
-    with pytest.raises(InvalidInputError, match=r"epochs was 2 and is now 3; width was 1 and is now 2\. Give the same"):
+    with pytest.raises(InvalidInputError, match=r"epochs was 2 and is now 3; width was 4 and is now 2\. Give the same"):
         execute(found, other, digits, tmp_path / "out", resume=True)
     assert (tmp_path / "out" / STATE).read_bytes() == before
 
@@ -335,7 +335,7 @@ def test_too_little_memory_on_the_gpu_is_told(tmp_path, digits, monkeypatch):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Trainer, "steps", full)
-    with pytest.raises(DeviceMemoryError, match="does not fit into the GPU's memory at batch 32 and width 1"):
+    with pytest.raises(DeviceMemoryError, match="does not fit into the GPU's memory at batch 32 and width 4"):
         execute(found, setup, digits, tmp_path / "out")
 
 
