@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from bn_theory.errors import InvalidInputError, NotScaleInvariantError
-from bn_theory.networks.invariance import Invariance, Name, scale_invariant_groups
+from bn_theory.networks.invariance import Invariance, Name, scale_invariant_groups, shown
 
 
 def require_scale_invariant(
@@ -56,11 +56,10 @@ def require_scale_invariant(
             raise InvalidInputError(f"{key!r} is not a trained parameter; there are {known}")
         finding = found.findings[key]
         if not finding.invariant:
-            shown = key if isinstance(key, str) else f"({', '.join(key)})"
             raise NotScaleInvariantError(
-                f"{shown} is not scale-invariant: {finding.identity} misses by {finding.violation:.2g}, where rounding "
-                f"allows {finding.tolerance:.2g}; leave it out, or ask with eps=1e-300 what would be invariant but for "
-                "the eps of normalisations",
+                f"{shown(key)} is not scale-invariant: {finding.identity} misses by {finding.violation:.2g}, where "
+                f"rounding allows {finding.tolerance:.2g}; leave it out, or ask with eps=1e-300 what would be "
+                "invariant but for the eps of normalisations",
                 residual=finding,
                 group=key,
             )

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from bn_theory.errors import InvalidInputError
-from bn_theory.networks.invariance import Name, _kept
+from bn_theory.networks.invariance import Name, kept
 from bn_theory.networks.step_log import LoggedTrainer
 from bn_theory.networks.structure import NORMALISATIONS
 from bn_theory.networks.training import sgd
@@ -95,7 +95,7 @@ def epsilon_curve(
     shown = []
     for column, group in enumerate(names):
         for row, scale in enumerate(scales):
-            with _kept(model):
+            with kept(model):
                 run = LoggedTrainer(model, sgd(model, 0.0), images, classes, batch=len(images), groups=[groups[column]])
                 behind = normalisation_behind(model, group[-1])
                 with torch.no_grad():

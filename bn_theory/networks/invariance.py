@@ -12,7 +12,7 @@ coincidence, and for what is smaller than rounding: an ``eps`` of 1e-12, say.)
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -30,6 +30,16 @@ DELTA = 2.0**-30
 """Relative perturbation by which amplification is sampled: its answer is linear to 2^-30 and rounds to 2^-23."""
 
 Name = str | tuple[str, ...]
+"""Of one parameter, or the names of several that are taken together."""
+
+
+def shown(name: Name) -> str:
+    """A name as text.
+
+    >>> shown("conv1.weight"), shown(("norm1.weight", "norm1.bias"))
+    ('conv1.weight', '(norm1.weight, norm1.bias)')
+    """
+    return name if isinstance(name, str) else f"({', '.join(name)})"
 
 
 @dataclass(frozen=True)
@@ -109,10 +119,11 @@ class Invariance:
         rows = [("parameters", "invariant", "violation", "tolerance", "identity", "filters")]
         for name in (*self.invariant, *self.variant):
             found = self.findings[name]
-            shown = name if isinstance(name, str) else f"({', '.join(name)})"
             per_filter = str(self.blocks[name]) if name in self.blocks else ""
             answer = "yes" if name in self.invariant else "no"
-            rows.append((shown, answer, f"{found.violation:.1e}", f"{found.tolerance:.1e}", found.identity, per_filter))
+            rows.append(
+                (shown(name), answer, f"{found.violation:.1e}", f"{found.tolerance:.1e}", found.identity, per_filter)
+            )
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
         if self.frozen:
@@ -192,7 +203,7 @@ def scale_invariant_groups(
         raise InvalidInputError(f"perturbation must be finite and >= 0, not {perturbation}")
     if eps is not None and not (math.isfinite(eps) and eps > 0):
         raise InvalidInputError(f"eps must be finite and > 0, not {eps}")
-    with _kept(model), _with_eps(model, eps):
+    with kept(model), _with_eps(model, eps):
         judge = _Judge(model, loss_closure, trained, perturbation, torch.Generator().manual_seed(seed))
         findings, blocks = {}, {}
         for name, p in trained.items():
@@ -248,7 +259,7 @@ def _check_model(model, trained):
 
 
 @contextmanager
-def _kept(model):
+def kept(model: nn.Module) -> Iterator[None]:
     """Give parameters and buffers their values back, whatever happens."""
     tensors = [*model.parameters(), *model.buffers()]
     values = [t.detach().clone() for t in tensors]

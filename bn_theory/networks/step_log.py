@@ -31,7 +31,7 @@ import numpy as np
 import torch
 
 from bn_theory.errors import InvalidInputError
-from bn_theory.networks.invariance import Name, _kept
+from bn_theory.networks.invariance import Name, kept, shown
 from bn_theory.networks.rounding import longest_chain, unit
 from bn_theory.networks.training import Trainer, check_names
 
@@ -205,7 +205,7 @@ class LoggedTrainer(Trainer):
     def _step(self, images, classes):
         given = images if self.augment is None else self.augment(images, self._generator(self.step, 1))
         if self._chain is None:
-            with _kept(self.model), torch.no_grad():
+            with kept(self.model), torch.no_grad():
                 self._chain = longest_chain(self.model, lambda: self.model(given))
         rates, w = self._rates_of_groups(), self._parts.flat(p.detach() for p in self._trained.values())
         super()._step(images, classes)
@@ -239,7 +239,7 @@ class LoggedTrainer(Trainer):
         if not self._sampled:
             return np.full(len(self._parts.names), math.inf)
         signs = 2.0 * torch.randint(2, (len(w),), generator=self._signs).numpy() - 1
-        with _kept(self.model):
+        with kept(self.model):
             self._parts.put(w * (1 + self._delta * signs))
             self.gradient(images, classes)
             change = (self._parts.flat(_gradient(p) for p in self._trained.values()) - g) / self._delta
@@ -261,7 +261,7 @@ class _Parts:
         self._whole = [[index[name] for name in names] for names in groups]
         self._rows = [(self._place(index[f], counts), len(trained[f])) for f in filters]
         self.names = tuple(
-            [names[0] if len(names) == 1 else f"({', '.join(names)})" for names in groups]
+            [shown(names[0] if len(names) == 1 else names) for names in groups]
             + [f"{f}[{row}]" for f in filters for row in range(len(trained[f]))]
         )
         self.members = (*groups, *((f,) for f in filters for _ in range(len(trained[f]))))

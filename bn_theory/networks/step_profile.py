@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
-from torch.func import functional_call
 
 from bn_theory.errors import InvalidInputError
+from bn_theory.networks.rays import batch_loss
 from bn_theory.networks.training import check_images, check_mode, check_names
 
 
@@ -94,18 +94,13 @@ def step_profile(
     if not moved:
         raise InvalidInputError("there is no parameter to move; name some, or set requires_grad")
 
-    def loss(point):
-        # copies of the buffers: a batch normalisation would count its running averages on
-        buffers = {name: b.clone() for name, b in model.named_buffers()}
-        output = functional_call(model, {**buffers, **point}, (images,))
-        return nn.functional.cross_entropy(output, classes)
-
-    start = loss({})
+    start = batch_loss(model, images, classes)
     grads = dict(zip(moved, torch.autograd.grad(start, [trained[n] for n in moved]), strict=True))
 
     @torch.no_grad()
     def at(make):
-        value = float(loss({name: make(trained[name].detach(), grads[name]) for name in moved}))
+        changed = {name: make(trained[name].detach(), grads[name]) for name in moved}
+        value = batch_loss(model, images, classes, changed).item()
         return value if np.isfinite(value) else float("inf")
 
     return StepProfile(

@@ -25,6 +25,7 @@ from ..arora2019 import orthogonality
 from ..li2020 import other_normalisations
 from ..proof import Assumption, Citation, Definition, Identity, Induction, Inequality, Proof, Source, eq, instance
 from ..vectors import dot, gram, vector
+from . import gradients_at_init
 
 
 @lru_cache(maxsize=1)
@@ -112,93 +113,36 @@ def _independent():
 
 
 def _normalised():
-    """The outputs x_1 .. x_n of one channel, normalised; g_i is the loss's derivative in the i-th normalised one."""
+    """The outputs x_i = m + s y_i of one channel, normalised to y_i; d_i is the loss's derivative in x_i."""
     n = sp.Symbol("n", integer=True, positive=True)
     i = sp.Symbol("i", integer=True)
     over = (i, 1, n)
-    m, ubar, gbar, together, with_g, t, gamma = sp.symbols("m ubar gbar c_u r t gamma", real=True)
-    s2, spread = sp.Symbol("s2", positive=True), sp.Symbol("v_u", nonnegative=True)
-    x, u, g, back = (sp.Function(name, real=True) for name in ("x", "u", "g", "d"))
-    z, y = sp.symbols("z y", real=True)  # x_i - m and u_i - ubar for one i
-    s = sp.sqrt(s2)
-
-    def named(name, symbol, summand, text):
-        return Assumption(name, text, eq(symbol, sp.Sum(summand, over) / n))
-
-    mean = named("mean output", m, x(i), "m is the mean of the outputs x_i.")
-    variance = named("variance", s2, (x(i) - m) ** 2, "s2 > 0 is their variance: they are not all equal.")
-    mean_u = named("direction", ubar, u(i), "u_1 .. u_n are any numbers: the outputs move as x_i + t u_i.")
-    covariance = named("covariance", together, (x(i) - m) * (u(i) - ubar), "c_u is their covariance with the x_i,")
-    variance_u = named("variance along u", spread, (u(i) - ubar) ** 2, "v_u their variance.")
-    mean_g = named("mean derivative", gbar, g(i), "gbar is the mean of the g_i,")
-    projected = named("derivative along x", with_g, g(i) * (x(i) - m), "r their mean product with the x_i - m.")
-    moved = Identity(
-        "variance of the moved",
-        sp.Sum((x(i) - m + t * (u(i) - ubar)) ** 2, over) / n,
-        s2 + 2 * t * together + t**2 * spread,
-        "Of the x_i + t u_i, whose mean is m + t ubar.",
-        ((-1, variance), (-2 * t, covariance), (-(t**2), variance_u)),
-    )
-    slope = Identity(
-        "derivative of a normalised output",
-        sp.Subs(sp.Derivative(gamma * (z + t * y) / sp.sqrt(s2 + 2 * t * together + t**2 * spread), t), t, 0),
-        gamma * (y / s - z * together / s**3),
-        "In t at 0, with z = x_i - m and y = u_i - ubar.",
-    )
-    along = sp.Sum(g(i) * gamma * ((u(i) - ubar) / s - (x(i) - m) * together / s**3), over)
-    backward = gamma / s * (g(i) - gbar - (x(i) - m) * with_g / s2)
-    by_parts = Identity(
-        "derivative of the loss along u",
-        along,
-        sp.Sum(u(i) * backward, over),
-        "By the chain rule the left side is sum_i d_i u_i.",
-        (
-            (n * gamma * ubar / s, mean_g),
-            (n * gamma * together / s**3, projected),
-            (-n * gamma * gbar / s, mean_u),
-            (-n * gamma * with_g / s**3, covariance),
-            (-n * gamma * with_g * ubar / s**3, mean),
-        ),
-    )
-    derivative = Assumption(
-        "derivatives in the outputs",
-        "By 'derivative of the loss along u', which holds for every u.",
-        eq(back(i), backward),
-        (i,),
-        role="conclusion",
-    )
-    no_sum = Identity(
-        "derivatives sum to 0",
-        sp.Sum(backward, over),
-        0,
-        "sum_i d_i = 0 in every channel.",
-        ((-n * gamma / s, mean_g), (n * gamma * with_g / s**3, mean)),
+    m, mean_input = sp.symbols("m abar", real=True)
+    s = sp.Symbol("s", positive=True)
+    back, y = sp.Function("d", real=True), sp.Function("y", real=True)
+    lemma = gradients_at_init.prove()
+    no_sum = Citation("derivatives sum to 0", eq(sp.Sum(back(i), over), 0), lemma, "sum of the gradient")
+    against = Citation(
+        "derivatives times normalised outputs",
+        eq(sp.Sum(back(i) * y(i), over), 0),
+        lemma,
+        "sum of the gradient times y",
     )
     no_radial = Identity(
         "radial part of a filter",
-        sp.Sum(backward * x(i), over),
+        sp.Sum(back(i) * (m + s * y(i)), over),
         0,
         "sum_i d_i x_i = 0, which is <w, grad> of the filter by 'radial coefficient by outputs'.",
-        (
-            (-n * gamma / s, projected),
-            (-n * gamma * m / s, mean_g),
-            (n * gamma * gbar / s, mean),
-            (n * gamma * with_g / s**3, variance),
-            (n * gamma * with_g * m / s**3, mean),
-        ),
+        ((m, no_sum), (s, against)),
     )
-    mean_input = sp.Symbol("abar", real=True)
     vanishes = Identity(
         "input-independent part vanishes",
-        mean_input * sp.Sum(backward, over),
+        mean_input * sp.Sum(back(i), over),
         0,
         "Directly before a batch normalisation.",
         ((mean_input, no_sum),),
     )
-    return (
-        *(mean, variance, mean_u, covariance, variance_u, mean_g, projected),
-        *(moved, slope, by_parts, derivative, no_sum, no_radial, vanishes),
-    )
+    return no_sum, against, no_radial, vanishes
 
 
 def _chain():

@@ -64,6 +64,7 @@ def groups_found(name, settings, model, claimed=None, joint=()):
     from torch.nn.functional import cross_entropy
 
     from bn_theory.networks import scale_invariant_groups
+    from bn_theory.networks.invariance import shown
     from bn_theory.networks.structure import expected_groups
     from bn_theory.networks.threads import one_thread
 
@@ -84,9 +85,9 @@ def groups_found(name, settings, model, claimed=None, joint=()):
         judge.largest(ratios) if agree else math.inf,
         1.0,
         unit="the rounding tolerance",
-        invariant=[_text(n) for n in found.invariant],
-        claimed_but_not_found=[_text(n) for n in invariant - set(found.invariant)],
-        variant=[f"{_text(n)}: {found.findings[n].violation:.2g}" for n in found.variant],
+        invariant=[shown(n) for n in found.invariant],
+        claimed_but_not_found=[shown(n) for n in invariant - set(found.invariant)],
+        variant=[f"{shown(n)}: {found.findings[n].violation:.2g}" for n in found.variant],
         filters_per_block=blocks,
         without_effect=list(expected.without_effect),
     )
@@ -515,10 +516,6 @@ def _descent(settings):
         if rate == 0.1:
             yield judge.control(not_slower(f"GD, rate {rate:g}: not slower than T^-2", log, invariant, first, -2.0))
     yield sgd_exponent("SGD, rate 1: exponent of the gradient norm", settings)
-
-
-def _text(name):
-    return name if isinstance(name, str) else f"({', '.join(name)})"
 
 
 STATEMENT = Statement(

@@ -99,6 +99,7 @@ def groups_found(name, settings, norm, **net):
     from torch.nn.functional import cross_entropy
 
     from bn_theory.networks import scale_invariant_groups, small_net
+    from bn_theory.networks.invariance import shown
     from bn_theory.networks.threads import one_thread
 
     model = small_net(norm, seed=settings.seed, **net)
@@ -121,8 +122,8 @@ def groups_found(name, settings, norm, **net):
         judge.largest(ratios) if as_expected else math.inf,
         1.0,
         unit="the rounding tolerance",
-        invariant=[_text(n) for n in found.invariant],
-        variant=[f"{_text(n)}: {found.findings[n].violation:.2g}" for n in found.variant],
+        invariant=[shown(n) for n in found.invariant],
+        variant=[f"{shown(n)}: {found.findings[n].violation:.2g}" for n in found.variant],
         filters_per_block=blocks,
     )
 
@@ -190,10 +191,6 @@ def _batches(seed, steps, dtype=None):
     from bn_theory.networks.digits import digits, mini_batches
 
     return mini_batches(*(digits() if dtype is None else digits(dtype)), BATCH, steps, seed)
-
-
-def _text(name):
-    return name if isinstance(name, str) else f"({', '.join(name)})"
 
 
 STATEMENT = Statement(
