@@ -36,7 +36,7 @@ def final_loss_by_rate(dataset, *, title: str = ""):
     _by_rate(axes, dataset, "final_loss", "setting", log=True, most=MOST_LOSS)
     _guessing(axes, math.log(10))
     axes.set_ylabel("training loss of the last epochs")
-    axes.set_xlabel(r"learning rate of the kernels   (dimensionless)")
+    axes.set_xlabel(r"learning rate of what is scale-invariant   (dimensionless)")
     _legend_below(figure, axes)
     return figure
 
