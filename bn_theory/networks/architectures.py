@@ -65,7 +65,7 @@ def vgg(
     """
     inside, side, _ = _checked(image, classes)
     widths = [c for c in (*channels, *hidden) if c != POOL]
-    if not all(isinstance(c, int) and c >= 1 for c in widths):
+    if not all(_whole(c, 1) for c in widths):
         raise InvalidInputError(
             f"channels and hidden must be whole numbers >= 1 and {POOL!r}, not {channels}, {hidden}"
         )
@@ -181,12 +181,12 @@ def resnet(
     14
     """
     inside, side, _ = _checked(image, classes)
-    if depth < 8 or depth % 6 != 2:
-        near = max(8, 6 * round((depth - 2) / 6) + 2)
+    if not _whole(depth, 8) or depth % 6 != 2:
+        near = max(8, 6 * round((depth - 2) / 6) + 2) if isinstance(depth, int) else 8
         raise InvalidInputError(f"depth must be 6 n + 2 with n >= 1, such as {near}, not {depth}")
     if side < 4:
         raise InvalidInputError(f"image {image} is too small to be halved twice; at least 4 x 4")
-    if not (isinstance(width, int) and width >= 1):
+    if not _whole(width, 1):
         raise InvalidInputError(f"width must be a whole number >= 1, not {width}")
     sides = [side, -(-side // 2), -(-side // 4)]
 
@@ -211,9 +211,13 @@ def resnet(
     return net
 
 
+def _whole(n, least):
+    return isinstance(n, int) and not isinstance(n, bool) and n >= least
+
+
 def _checked(image, classes):
-    if len(image) != 3 or not all(isinstance(n, int) and n >= 1 for n in image) or image[1] != image[2]:
+    if len(image) != 3 or not all(_whole(n, 1) for n in image) or image[1] != image[2]:
         raise InvalidInputError(f"image must be (channels, side, side), whole numbers >= 1, not {image}")
-    if not (isinstance(classes, int) and classes >= 2):
+    if not _whole(classes, 2):
         raise InvalidInputError(f"classes must be a whole number >= 2, not {classes}")
     return image

@@ -23,6 +23,7 @@ from bn_theory.networks.gradient_statistics import Normalised, centred_gradients
 from bn_theory.networks.invariance import DELTA, SAMPLES
 from bn_theory.networks.rays import batch_loss, forward
 from bn_theory.networks.rounding import longest_chain, unit
+from bn_theory.networks.training import check_batch, check_images
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,8 @@ def split_gradients(model: nn.Module, images: torch.Tensor, classes: torch.Tenso
         dict: from names of parameters, such as ``"conv1.weight"``, in the order of evaluation.
 
     Raises:
-        InvalidInputError: a grouped convolution, or one that does not pad by zeros; a model without kernels.
+        InvalidInputError: a grouped convolution, or one that does not pad by zeros; a model without kernels; images
+            that are not finite, a batch of one under batch normalisation.
 
     >>> from bn_theory.networks import digits, vgg
     >>> images, classes = digits()
@@ -98,6 +100,8 @@ def split_gradients(model: nn.Module, images: torch.Tensor, classes: torch.Tenso
     >>> [(name, s.normalised, float(s.independent.norm()) < 1e-12) for name, s in found.items()]
     [('conv1.weight', True, True), ('last.weight', True, True)]
     """
+    check_images(images, classes)
+    check_batch(model, len(images))
     read, norms = [], {}
 
     def kernel(name):
@@ -219,6 +223,9 @@ def radial_derivatives(
         images: shape ``(n, channels, height, width)``. classes: shape ``(n,)``.
         seed: of the signs by which weights are perturbed.
 
+    Raises:
+        InvalidInputError: images that are not finite; a model without kernels.
+
     Source: derived in this package (``bn-theory prove bjorck2018.review_questions``).
 
     >>> from bn_theory.networks import digits, vgg
@@ -227,7 +234,10 @@ def radial_derivatives(
     >>> len(found.layers), found.gap <= found.rounding < 1e-9
     (3, True)
     """
+    check_images(images, classes)
     names = [f"{name}.weight" for name, m in model.named_modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    if not names:
+        raise InvalidInputError("the model has no convolution and no linear layer")
     point = {name: p.detach() for name, p in model.named_parameters()}
     generator = torch.Generator().manual_seed(seed)
 

@@ -250,6 +250,11 @@ def _check_model(model, trained):
                 f"{name} is {tensor.dtype}, in which rounding hides what is looked for; make the model float64 by "
                 "model.double(), and its data too"
             )
+    check_statistics(model)
+
+
+def check_statistics(model: nn.Module) -> None:
+    """Raise ``InvalidInputError`` for a normalisation that divides by its running averages."""
     for name, module in model.named_modules():
         if isinstance(module, _NormBase) and not module.training and module.running_mean is not None:
             raise InvalidInputError(

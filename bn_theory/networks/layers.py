@@ -39,7 +39,8 @@ def normalisation(
 
     Raises:
         UnknownNameError: a normalisation that does not exist.
-        InvalidInputError: ``eps`` negative or not finite.
+        InvalidInputError: ``eps`` negative or not finite, channels that the groups do not divide, instances of one
+            number.
 
     >>> normalisation("group", 8, 4).num_groups
     2
@@ -55,8 +56,14 @@ def normalisation(
     if norm == "renorm":
         return BatchRenorm(channels, eps=eps, affine=affine, dtype=dtype)
     if norm == "group":
+        if channels % groups:
+            raise InvalidInputError(f"group normalisation of {channels} channels in {groups} groups; take a multiple")
         return nn.GroupNorm(groups, channels, eps=eps, affine=affine, dtype=dtype)
     if norm == "instance" and side is not None:
+        if side == 1:
+            raise InvalidInputError(
+                "instance normalisation of images of 1 x 1: one number has no variance; take larger images"
+            )
         return nn.InstanceNorm2d(channels, eps=eps, affine=affine, dtype=dtype)
     shape = (channels,) if side is None else (channels, side, side)
     return nn.LayerNorm(shape, eps=eps, elementwise_affine=affine, dtype=dtype)

@@ -12,7 +12,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from bn_theory.errors import InvalidInputError
 from bn_theory.networks.architectures import Block, ResNet
 from bn_theory.networks.batch_renorm import BatchRenorm
-from bn_theory.networks.invariance import Name
+from bn_theory.networks.invariance import Name, check_statistics
 
 HOMOGENEOUS = (
     nn.ReLU,
@@ -67,7 +67,7 @@ def expected_groups(model: nn.Module) -> Expected:
         model: a (nested) ``torch.nn.Sequential``, or a network of :func:`resnet`.
 
     Raises:
-        InvalidInputError: a layer of which nothing is known here, named with its place.
+        InvalidInputError: a layer of which nothing is known here, named with its place; a normalisation in eval mode.
 
     Source: Arora, Li and Lyu (ICLR 2019, arXiv:1812.03981), section 2, for batch normalisation; the rest is derived in
     this package (``bn-theory prove li2020.other_normalisations``).
@@ -79,20 +79,24 @@ def expected_groups(model: nn.Module) -> Expected:
     >>> found.variant
     ('last_norm.weight', 'last_norm.bias')
     """
+    check_statistics(model)
     invariant, without_effect = [], []
     for chain in _chains(model, ""):
         for i, (name, module) in enumerate(chain):
             after = chain[i + 1 :]
             if isinstance(module, WEIGHTS) and (norm := _next_normalisation(after)) is not None:
-                if module.bias is None or not module.bias.requires_grad:
-                    invariant += [_join(name, "weight")] if module.weight.requires_grad else []
-                elif _each_channel(norm) and isinstance(after[0][1], NORMALISATIONS):
-                    invariant += [_join(name, "weight")] if module.weight.requires_grad else []
-                    without_effect.append(_join(name, "bias"))
-                elif module.weight.requires_grad:
+                taken_out = _each_channel(norm) and isinstance(after[0][1], NORMALISATIONS)
+                if module.weight.requires_grad and (_no_bias(module) or taken_out):
+                    invariant.append(_join(name, "weight"))
+                elif _all_trained(module):
                     invariant.append((_join(name, "weight"), _join(name, "bias")))
-            if isinstance(module, NORMALISATIONS) and _has_trained(module) and _undone(after):
-                invariant.append(tuple(_join(name, n) for n, _ in module.named_parameters(recurse=False)))
+                if taken_out and module.bias is not None and module.bias.requires_grad:
+                    without_effect.append(_join(name, "bias"))
+            if isinstance(module, NORMALISATIONS) and _undone(after):
+                if _all_trained(module):
+                    invariant.append(tuple(_join(name, n) for n, _ in module.named_parameters(recurse=False)))
+                elif module.weight is not None and module.weight.requires_grad and _no_bias(module):
+                    invariant.append(_join(name, "weight"))
     kernels = [name for name in invariant if isinstance(name, str)]
     pairs = [names for names in invariant if not isinstance(names, str)]
     known = {*kernels, *without_effect, *(name for names in pairs for name in names)}
@@ -143,7 +147,7 @@ def _undone(layers):
     for i, (_, module) in enumerate(layers):
         if isinstance(module, WEIGHTS):
             norm = _next_normalisation(layers[i + 1 : i + 2])
-            if module.bias is not None and not (norm is not None and _each_channel(norm)):
+            if not _no_bias(module) and not (norm is not None and _each_channel(norm)):
                 return False
         elif isinstance(module, NORMALISATIONS):
             return not isinstance(module, BatchRenorm)
@@ -157,8 +161,14 @@ def _each_channel(norm):
     return isinstance(norm, (_BatchNorm, _InstanceNorm))
 
 
-def _has_trained(module):
-    return any(p.requires_grad for p in module.parameters(recurse=False))
+def _all_trained(module):
+    found = [p.requires_grad for p in module.parameters(recurse=False)]
+    return len(found) > 1 and all(found)
+
+
+def _no_bias(module):
+    """Whether there is no bias, or a fixed one of 0."""
+    return module.bias is None or (not module.bias.requires_grad and not bool(module.bias.any()))
 
 
 def _join(path, name):

@@ -31,12 +31,18 @@ def sgd(
         momentum, weight_decay: of all.
 
     Raises:
-        InvalidInputError: a name that is no trained parameter, or none trained; torch refuses negative numbers.
+        InvalidInputError: a name that is no trained parameter, or none trained; a rate, momentum or decay that is
+            negative, not finite or beyond the parameters' dtype.
     """
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     check_names("others", others, trained)
     if not trained:
         raise InvalidInputError("the model has no trained parameter; set requires_grad on what is to be trained")
+    largest = min(torch.finfo(p.dtype).max for p in trained.values())
+    given = {"lr": lr, "others_lr": others_lr, "momentum": momentum, "weight_decay": weight_decay}
+    for name, value in given.items():
+        if value is not None and not 0 <= value <= largest:
+            raise InvalidInputError(f"{name} must be from 0 to {largest:.3g}, the largest of the dtype, not {value}")
     groups = [{"params": [p for name, p in trained.items() if name not in others]}]
     if others:
         groups.append({"params": [trained[name] for name in others], "lr": lr if others_lr is None else others_lr})
@@ -96,15 +102,21 @@ class Trainer:
 
         Raises:
             InvalidInputError: images that are not finite (with the first one's index), a batch that cannot be made, a
-                batch of one under batch normalisation, a normalisation in eval mode, a name that is no parameter.
+                batch of one under batch normalisation, a normalisation in eval mode, a name that is no parameter,
+                images of another dtype than the model's, classes that are not whole numbers from 0.
         """
         check_images(images, classes)
         if not 1 <= batch <= len(images):
             raise InvalidInputError(f"batch must be from 1 to the {len(images)} images, not {batch}")
         check_mode(model, batch)
+        if int(classes.min()) < 0:
+            raise InvalidInputError(f"classes must be numbered from 0, not {int(classes.min())}")
         trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         groups = [(name,) if isinstance(name, str) else tuple(name) for name in projected]
         check_names("projected", [name for names in groups for name in names], trained)
+        if (dtypes := {p.dtype for p in trained.values()}) != {images.dtype}:
+            shown = ", ".join(sorted(str(dtype) for dtype in dtypes))
+            raise InvalidInputError(f"images are {images.dtype} and the model is {shown}; write images.to(...)")
         self.model, self.optimizer, self.images, self.classes = model, optimizer, images, classes
         self.batch, self.seed, self.augment = batch, seed, augment
         self.projected = [[trained[name] for name in names] for names in groups]
@@ -132,7 +144,13 @@ class Trainer:
 
     def gradient(self, images: torch.Tensor, classes: torch.Tensor) -> float:
         """The mini-batch loss; its gradient is left in the parameters' ``.grad``."""
-        loss = nn.functional.cross_entropy(self.model(images), classes)
+        output = self.model(images)
+        if int(classes.max()) >= output.shape[1]:
+            raise InvalidInputError(
+                f"class {int(classes.max())} is there, but the model has {output.shape[1]} outputs, for 0 to "
+                f"{output.shape[1] - 1}"
+            )
+        loss = nn.functional.cross_entropy(output, classes)
         self.optimizer.zero_grad()
         loss.backward()
         return loss.item()
@@ -198,7 +216,9 @@ def _norm(group):
 
 
 def check_images(images: torch.Tensor, classes: torch.Tensor) -> None:
-    """Raise ``InvalidInputError`` unless there are as many classes as images and all numbers are finite."""
+    """Raise ``InvalidInputError`` unless there are as many classes, whole numbers, as images, all of them finite."""
+    if classes.is_floating_point() or classes.dtype == torch.bool:
+        raise InvalidInputError(f"classes must be whole numbers, not {classes.dtype}; write classes.long()")
     if not len(images) or classes.shape != (len(images),):
         raise InvalidInputError(
             f"there must be one class for each of at least one image, not shapes {tuple(images.shape)} and "
@@ -215,17 +235,22 @@ def check_images(images: torch.Tensor, classes: torch.Tensor) -> None:
 def check_mode(model: nn.Module, batch: int) -> None:
     """Raise ``InvalidInputError`` for statistics of the batch in eval mode, or of a batch of one."""
     for name, module in model.named_modules():
-        if isinstance(module, (_BatchNorm, BatchRenorm)):
-            if not module.training:
-                raise InvalidInputError(
-                    f"{name} ({type(module).__name__}) is in eval mode and would be trained with frozen averages; call "
-                    "model.train()"
-                )
-            if batch == 1:
-                raise InvalidInputError(
-                    f"batch 1 under {name} ({type(module).__name__}): one image has no variance between images; take 2 "
-                    "or more, or another normalisation"
-                )
+        if isinstance(module, (_BatchNorm, BatchRenorm)) and not module.training:
+            raise InvalidInputError(
+                f"{name} ({type(module).__name__}) is in eval mode and would be trained with frozen averages; call "
+                "model.train()"
+            )
+    check_batch(model, batch)
+
+
+def check_batch(model: nn.Module, batch: int) -> None:
+    """Raise ``InvalidInputError`` for a batch of one where statistics are of the batch."""
+    for name, module in model.named_modules():
+        if isinstance(module, (_BatchNorm, BatchRenorm)) and module.training and batch == 1:
+            raise InvalidInputError(
+                f"batch 1 under {name} ({type(module).__name__}): one image has no variance between images; take 2 "
+                "or more, or another normalisation"
+            )
 
 
 @torch.no_grad()

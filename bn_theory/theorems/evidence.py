@@ -133,7 +133,7 @@ def amplitude(name: str, interval, tolerance: float, **details) -> Evidence:
     return Evidence(name, "amplitude", verdict, (low + high) / 2, 1.0, (low, high), tolerance, details=details)
 
 
-def comparison(name: str, interval, above: float = 0.0, **details) -> Evidence:
+def comparison(name: str, interval, above: float = 0.0, *, measured: float | None = None, **details) -> Evidence:
     """An ordering: the 95 % interval of a difference, or of the logarithm of a ratio, lies above a number.
 
     "a is larger than b" is ``a - b`` above 0; "a and b differ by less than m" is ``m - |a - b|`` above 0.
@@ -142,6 +142,7 @@ def comparison(name: str, interval, above: float = 0.0, **details) -> Evidence:
     Args:
         interval: ``(low, high)`` of the difference.
         above: what is claimed to lie below it (dimension of the difference); shown as ``predicted``.
+        measured: the estimate; by default the interval's middle.
     """
     low, high = map(float, interval)
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -149,14 +150,18 @@ def comparison(name: str, interval, above: float = 0.0, **details) -> Evidence:
     else:
         verdict = SUPPORTED if low > above else CONTRADICTED if high <= above else INCONCLUSIVE
     details = {"sided": "one"} | details
-    return Evidence(name, "comparison", verdict, (low + high) / 2, above, (low, high), details=details)
+    return Evidence(name, "comparison", verdict, _estimate(measured, low, high), above, (low, high), details=details)
 
 
-def measurement(name: str, interval, **details) -> Evidence:
-    """An answer with a 95 % interval where nothing is predicted; inconclusive if the interval is not finite."""
+def measurement(name: str, interval, *, measured: float | None = None, **details) -> Evidence:
+    """An answer with a 95 % interval where nothing is predicted; inconclusive if the interval is not finite.
+
+    Args:
+        measured: the estimate; by default the interval's middle.
+    """
     low, high = map(float, interval)
     verdict = SUPPORTED if math.isfinite(low) and math.isfinite(high) else INCONCLUSIVE
-    return Evidence(name, "measurement", verdict, (low + high) / 2, None, (low, high), details=details)
+    return Evidence(name, "measurement", verdict, _estimate(measured, low, high), None, (low, high), details=details)
 
 
 def no_power_law(name: str, predicted: float, error: NoPowerLawError, one_sided: bool = False) -> Evidence:
@@ -208,6 +213,10 @@ def worst(verdicts) -> str:
     if CONTRADICTED in verdicts:
         return CONTRADICTED
     return SUPPORTED if verdicts and INCONCLUSIVE not in verdicts else INCONCLUSIVE
+
+
+def _estimate(measured, low, high):
+    return (low + high) / 2 if measured is None else float(measured)
 
 
 def _verdict(holds):

@@ -1,4 +1,4 @@
-"""95 % intervals of means over seeds."""
+"""Seeds of independent runs, and 95 % intervals of means over them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ from bn_theory.errors import InvalidInputError
 
 FEWEST = 3
 """Seeds of which an interval is made: of two, Student's is 9 times wider than of three."""
+
+
+def seeds_of(settings, count: int) -> range:
+    """Seeds of ``count`` runs, disjoint from those of any other base seed (as long as ``count`` is at most 1000).
+
+    >>> from bn_theory.theorems.statement import Settings
+    >>> list(seeds_of(Settings(seed=2), 3))
+    [2000, 2001, 2002]
+    """
+    return range(1000 * settings.seed, 1000 * settings.seed + count)
 
 
 def over_seeds(values) -> tuple[float, float]:

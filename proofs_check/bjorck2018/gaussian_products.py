@@ -7,15 +7,16 @@ Statement.  ``W = X_M ... X_1`` with independent N x N matrices of entries N(0, 
 * With an angle phi in (0, pi/(M+1)) the law has, at ``lambda = sin((M+1)phi)^(M+1)/(sin(phi) sin(M phi)^M)``, the
   density ``sin(phi)^2 sin(M phi)^(M-1)/(pi sin((M+1)phi)^M)``, and the part
   ``((M+1) phi - M sin(phi) sin((M+1)phi)/sin(M phi))/pi`` of it lies above.
-* Towards 0 the density is ``sin(pi/(M+1))/pi lambda^(-M/(M+1))``, so that the smallest of N is of size ``N^-(M+1)``:
-  the smallest singular value of size ``N^-((M+1)/2)``, and the condition number of size ``N^((M+1)/2)``.
+* Towards 0 the density is ``sin(pi/(M+1))/pi lambda^(-M/(M+1))``: of N values one is expected below a number of size
+  ``N^-(M+1)``.
 * At finite N, for real entries: the first moment is exactly 1, the second
   ``(N/3)((1 + 2/N)^(M+1) - (1 - 1/N)^(M+1))``.
 * A circular convolution with C channels and entries of variance ``1/(C taps)`` is, at every frequency, a C x C matrix
   of entries of variance 1/C; a product of convolutions is the product of these.
 
-That the smallest singular value has the size that the density gives it is a conclusion from the mean number of values
-below a point, not a theorem on its law.
+Heuristic, assumed and not proved: the limit's density counts the values down to a single one.  The smallest singular
+value is then of size ``N^-((M+1)/2)`` and the condition number of size ``N^((M+1)/2)``.  Convergence of the law says
+nothing about so few values.
 
 Source.  Bjorck, Gomes, Selman, Weinberger, NeurIPS 2018, arXiv:1806.02375, on products of random matrices. The moments
 are those of free multiplicative convolution (Voiculescu; Speicher); the proof as written here is derived in this
@@ -40,7 +41,7 @@ def prove() -> Proof:
     return Proof(
         "bjorck2018.gaussian_products",
         "Singular values of products of Gaussian matrices",
-        "Fuss-Catalan moments, upper edge (M+1)^(M+1)/M^M, density, smallest singular value of size N^-((M+1)/2)",
+        "as N grows: Fuss-Catalan moments, upper edge (M+1)^(M+1)/M^M, density; first and second moment at finite N",
         (
             *_generating_function(),
             *_moments(),
@@ -317,7 +318,7 @@ def _soft_edge():
 
 
 def _hard_edge():
-    """The density towards 0, and the size of the smallest value."""
+    """The density towards 0, and the size of the smallest value that it suggests."""
     s, t, w, x = sp.symbols("s t w x", positive=True)
     place = w ** (M + 1) / (s * t**M)
     density = s**2 * t ** (M - 1) / (sp.pi * w**M)
@@ -348,9 +349,10 @@ def _hard_edge():
     )
     sizes = Assumption(
         "smallest singular value",
-        "The smallest squared singular value is of the size of that x: the smallest singular value is of size "
-        "N^-((M+1)/2) and the condition number of size N^((M+1)/2), as the largest stays finite.",
-        role="conclusion",
+        "Heuristic: the count by the limit's density is taken to hold down to one value, although convergence of the "
+        "law says nothing at the scale 1/N. The smallest squared singular value is then of the size of that x: the "
+        "smallest singular value of size N^-((M+1)/2), the condition number of size N^((M+1)/2), as the largest stays "
+        "finite.",
     )
     return product, limit, below, smallest, sizes
 

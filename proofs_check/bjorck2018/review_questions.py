@@ -6,8 +6,9 @@ Statement.
   radial part of a scale-invariant kernel's gradient is 0.
 * A kernel's gradient ``sum_i d_i a_i^T`` over n images and positions is ``(sum_i d_i) abar^T + sum_i d_i (a_i -
   abar)^T``: the first term depends on the inputs through their mean only (the input-independent part). Directly before
-  a batch normalisation ``sum_i d_i = 0`` in every channel, so that this part is 0, and ``sum_i d_i x_i = 0``, so that
-  the radial part of every filter is 0.
+  a batch normalisation ``sum_i d_i = 0`` in every channel, so that this part is 0. With eps = 0 also ``sum_i d_i x_i =
+  0``, so that the radial part of every filter is 0; with eps > 0 it is ``<w, grad> = n mean(u y) eps/(v + eps)``, v the
+  variance of the x_i, y_i what they are normalised to and u_i the loss's derivative in y_i.
 * In a chain of linear layers and ReLUs without biases, ``L`` with one kernel multiplied by c > 0 is ``L`` of c times
   the outputs z, whichever kernel it is: ``<w_l, grad_l L> = d/dc L(c z)`` at c = 1, the same for every layer l.
 * Subtracting the mean outputs removes them and changes no difference between images.
@@ -34,8 +35,8 @@ def prove() -> Proof:
     return Proof(
         "bjorck2018.review_questions",
         "Radial and input-independent parts of gradients, substitutes for normalisation, matched noise",
-        "behind a batch normalisation the radial and the input-independent part of a gradient are 0; without "
-        "normalisation and biases <w_l, grad_l L> is the same for every layer",
+        "before a batch normalisation the input-independent part of a gradient is 0, with eps = 0 the radial part too; "
+        "without normalisation and biases <w_l, grad_l L> is the same for every layer",
         (*_radial(), *_independent(), *_normalised(), *_chain(), *_centred(), *_matched_noise()),
         Source("This package", "radial and input-independent parts of a gradient", "derived"),
     )
@@ -113,7 +114,10 @@ def _independent():
 
 
 def _normalised():
-    """The outputs x_i = m + s y_i of one channel, normalised to y_i; d_i is the loss's derivative in x_i."""
+    """The outputs x_i = m + s y_i of one channel, normalised to y_i; d_i is the loss's derivative in x_i.
+
+    With eps = 0, s is their standard deviation; with eps > 0 it is sqrt(v + eps).
+    """
     n = sp.Symbol("n", integer=True, positive=True)
     i = sp.Symbol("i", integer=True)
     over = (i, 1, n)
@@ -132,17 +136,50 @@ def _normalised():
         "radial part of a filter",
         sp.Sum(back(i) * (m + s * y(i)), over),
         0,
-        "sum_i d_i x_i = 0, which is <w, grad> of the filter by 'radial coefficient by outputs'.",
+        "With eps = 0: sum_i d_i x_i = 0, which is <w, grad> of the filter by 'radial coefficient by outputs'.",
         ((m, no_sum), (s, against)),
     )
     vanishes = Identity(
         "input-independent part vanishes",
         mean_input * sp.Sum(back(i), over),
         0,
-        "Directly before a batch normalisation.",
+        "Directly before a batch normalisation with eps = 0.",
         ((mean_input, no_sum),),
     )
-    return no_sum, against, no_radial, vanishes
+    return no_sum, against, no_radial, vanishes, *_normalised_with_eps()
+
+
+def _normalised_with_eps():
+    """The same of outputs x_i = m + sqrt(v + eps) y_i."""
+    n = sp.Symbol("n", integer=True, positive=True)
+    i = sp.Symbol("i", integer=True)
+    over = (i, 1, n)
+    m, p, mean_input = sp.symbols("m p abar", real=True)  # p = mean(u y)
+    v, eps = sp.Symbol("v", positive=True), sp.Symbol("epsilon", nonnegative=True)
+    back, y = sp.Function("d_eps", real=True), sp.Function("y_eps", real=True)
+    lemma, root = gradients_at_init.prove(), sp.sqrt(v + eps)
+    no_sum = Citation("derivatives sum to 0, eps", eq(sp.Sum(back(i), over), 0), lemma, "sum of the gradient, epsilon")
+    against = Citation(
+        "derivatives times normalised outputs, eps",
+        eq(sp.Sum(back(i) * y(i), over), n * p * eps / (root * (v + eps))),
+        lemma,
+        "sum of the gradient times y, epsilon",
+    )
+    radial = Identity(
+        "radial part of a filter, eps",
+        sp.Sum(back(i) * (m + root * y(i)), over),
+        n * p * eps / (v + eps),
+        "<w, grad> with eps > 0, p = mean(u y): not 0, and small where eps is small against the variance.",
+        ((m, no_sum), (root, against)),
+    )
+    vanishes = Identity(
+        "input-independent part vanishes, eps",
+        mean_input * sp.Sum(back(i), over),
+        0,
+        "Directly before a batch normalisation, whatever eps is.",
+        ((mean_input, no_sum),),
+    )
+    return no_sum, against, radial, vanishes
 
 
 def _chain():

@@ -18,9 +18,9 @@ SETTINGS = Settings()
 RATES = (1e-2, 1.0, 1e2)
 
 
-def swept(losses, setting=runs.SGD, rates=RATES):
+def swept(losses, setting=runs.SGD, rates=RATES, peak=1.0):
     losses = np.array(losses, dtype=float)
-    return runs.Swept(setting, np.array(rates), losses, np.ones_like(losses))
+    return runs.Swept(setting, np.array(rates), losses, np.ones_like(losses), np.full_like(losses, peak))
 
 
 def made_log(steps=4, lr=2.0, slope=0.5, **changes):
@@ -52,11 +52,22 @@ def test_flatness_and_ranges_in_numbers():
     np.testing.assert_allclose(one.flatness, [0.8, 0.0])
     np.testing.assert_allclose(one.decades(0.85), [2.0, 0.0])
     np.testing.assert_allclose(one.decades(0.5), [4.0, 2.0])
+    np.testing.assert_allclose(
+        one.decades(0.85, outer=True), [4.0, 4.0]
+    )  # up to the next tried rates, if there are any
     # diverged, and worse than guessing
     other = swept([[math.inf, 5.0, math.inf]] * 3, runs.TWIN)
     assert np.all(other.learned == 0) and np.all(other.flatness == 0) and np.all(other.decades(0.9) == 0)
     facts = networks.flat("x", other).details
     assert facts["diverged_by_rate"] == [3, 0, 3] and facts["loss_by_rate"] == [None, 5.0, None]
+
+
+def test_divergence_is_a_rise_on_every_seed():
+    one = swept([[0.2, 0.1, 0.3]] * 3, peak=3.0)
+    assert networks.diverges("x", one).verdict == CONTRADICTED
+    assert networks.diverges("x", swept([[0.2, 0.1, math.inf]] * 3, peak=math.inf)).verdict == SUPPORTED
+    one.peaks[:, -1] = [1e9, math.inf, 9.0]
+    assert networks.diverges("x", one).verdict == CONTRADICTED  # one seed does not
 
 
 @pytest.mark.parametrize(
@@ -77,8 +88,13 @@ def test_more_is_judged_at_the_largest_rate_and_wider_in_decades():
     assert networks.learns_more("x", good, bad).verdict == SUPPORTED
     assert networks.learns_more("x", bad, good).verdict == CONTRADICTED
     assert networks.learns_more("x", good, good).verdict == CONTRADICTED
-    assert networks.wider("x", good, bad).verdict == SUPPORTED
-    assert networks.wider("x", good, good).verdict == CONTRADICTED
+    # the other's range is counted up to the rate that fails: nothing is left between these three
+    assert networks.wider("x", good, bad).verdict == CONTRADICTED
+    decades = (1e-2, 1e-1, 1.0, 1e1, 1e2)
+    all_work = swept([[0.2, 0.1, 0.1, 0.1, 0.3]] * 3, rates=decades)
+    three_work = swept([[0.2, 0.1, 0.1, 2.2, 2.3]] * 3, runs.PROJECTED, decades)
+    assert networks.wider("x", all_work, three_work).verdict == SUPPORTED
+    assert networks.wider("x", all_work, all_work).verdict == CONTRADICTED
     for e in (networks.flat("x", good), networks.learns_more("x", good, bad), networks.wider("x", good, bad)):
         assert e.details["answer"].endswith(".") and len(e.details["answer"].split()) > 8
 
@@ -180,8 +196,10 @@ def test_sweep_of_a_few_steps():
     assert found.losses.shape == found.growth.shape == (3, 2)
     assert np.all(np.isfinite(found.losses[:, 0]))
     assert not np.any(np.isfinite(found.losses[:, 1]))
-    again = runs.sweep(Settings(seed=1), runs.TWIN, (1e-2,), seeds=1, steps=8)
-    assert again.losses[0, 0] == found.losses[1, 0]  # the seed is the start's and the order's
+    again = runs.sweep(SETTINGS, runs.TWIN, (1e-2,), seeds=1, steps=8)
+    assert again.losses[0, 0] == found.losses[0, 0]
+    other = runs.sweep(Settings(seed=1), runs.TWIN, (1e-2,), seeds=3, steps=8)
+    assert not set(other.losses[:, 0]) & set(found.losses[:, 0])  # no run is shared
     projected = runs.sweep(SETTINGS, runs.PROJECTED, (1.0,), seeds=1, steps=8)
     assert projected.growth[0, 0] == pytest.approx(1, abs=1e-5)
     assert runs.sweep(SETTINGS, runs.SGD, (10.0,), seeds=1, steps=8).growth[0, 0] > 1.5

@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from bn_theory import fuss_catalan
 from bn_theory.errors import InvalidInputError
 from bn_theory.theorems.bjorck2018 import gaussian_products, products, sgd_noise
 from bn_theory.theorems.bjorck2018.sgd_noise import WITH, WITHOUT, Gradients
@@ -107,8 +108,6 @@ def test_kernels_that_do_not_fit():
 def test_distances():
     from scipy.stats import ks_2samp, kstest
 
-    from bn_theory import fuss_catalan
-
     rng = np.random.default_rng(0)
     first, second = rng.uniform(0, 4, 50), rng.uniform(0, 4, 70)
     expected = kstest(first, lambda x: fuss_catalan.distribution(1, x)).statistic
@@ -120,13 +119,44 @@ def drawn(order, size=48, count=300):
     return gaussian_products._squared(products.last(products.gaussian(np.random.default_rng(5), order, size, count)))
 
 
-def test_moment_and_edge_claims_know_the_order():
-    squared = drawn(2)
-    assert gaussian_products.moment_claim("", squared, 2, 3).verdict == SUPPORTED
+def test_traces_of_powers():
+    product = products.last(products.gaussian(np.random.default_rng(0), 2, 5, 3))
+    values = np.linalg.svd(product, compute_uv=False) ** 2
+    expected = [np.mean(values**k, axis=-1) for k in gaussian_products.POWERS]
+    np.testing.assert_allclose(gaussian_products.power_traces(product), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_moment_claims_tell_the_exact_mean_from_its_neighbours(order):
+    size = 8
+    traces = gaussian_products.power_traces(
+        products.last(products.gaussian(np.random.default_rng(5), order, size, 50_000))
+    )
+    for power, values in zip((1, 2), traces, strict=False):
+        exact = float(fuss_catalan.finite_moment(order, power, size))
+        apart = gaussian_products.apart(order, power, size)
+
+        def claim(claimed=None, values=values, power=power):
+            return gaussian_products.moment_claim("", values, order, power, size, claimed)
+
+        assert claim().verdict == SUPPORTED
+        assert claim().tolerance == pytest.approx(apart / 4, rel=1e-12)
+        for wrong in (exact * (1 - apart / 2), exact * (1 + apart / 2)):
+            assert claim(wrong).verdict == CONTRADICTED
+        assert gaussian_products.moment_claim("", values[:30], order, power, size).verdict == INCONCLUSIVE
+    limit = fuss_catalan.moment(order, 2)
+    assert gaussian_products.moment_claim("", traces[1], order, 2, size, limit).verdict == CONTRADICTED
+
+
+def test_limit_claims_know_the_order():
+    traces = gaussian_products.power_traces(products.last(products.gaussian(np.random.default_rng(5), 2, 100, 80)))
+    assert gaussian_products.limit_claim("", traces[2], 2, 3, 100).verdict == SUPPORTED
     for wrong in (1, 3):
-        assert gaussian_products.moment_claim("", squared, 2, 3, formula=wrong).verdict == CONTRADICTED
-    assert gaussian_products.moment_claim("", 1.1 * squared, 2, 3).verdict == CONTRADICTED
-    assert gaussian_products.moment_claim("", squared[:4], 2, 4).verdict in (SUPPORTED, INCONCLUSIVE)
+        assert gaussian_products.limit_claim("", traces[2], wrong, 3, 100).verdict == CONTRADICTED
+
+
+def test_edge_claims_know_the_order():
+    squared = drawn(2)
     assert gaussian_products.largest_claim("", squared, 2).verdict == SUPPORTED
     assert gaussian_products.largest_claim("", squared, 3).verdict == CONTRADICTED
 

@@ -117,8 +117,8 @@ def test_the_effective_rate_after_one_step(doubles, monkeypatch):
     assert largest_rate.effective_rate("", doubles, 0, projected=True).verdict == CONTRADICTED
 
 
-def runs(test, train=1.0):
-    return [Run(0.1, train, x) for x in test]
+def runs(test, train=1.0, losses=(0.1, 0.2, 0.1, 0.3)):
+    return [Run(0.1, train, x, loss) for x, loss in zip(test, losses, strict=True)]
 
 
 def test_accuracies_are_compared_seed_by_seed():
@@ -141,13 +141,14 @@ def test_gains_are_told_apart():
     }
     same = rate_and_generalisation.same_rate(found["batch", small], found[None, small])
     assert same.measured == pytest.approx(0.01) and same.details["training_accuracy"] == pytest.approx((0.02, 0.02))
-    better, train, apart = rate_and_generalisation.with_rate(found)
+    better, loss, apart = rate_and_generalisation.with_rate(found)
     assert better.verdict == SUPPORTED and better.measured == pytest.approx(0.04)
-    assert train.measured == 0 and "generalisation" in train.details["answer"]
+    assert loss.measured == 0 and "not lower by the interval" in loss.details["answer"]
     assert apart.measured == pytest.approx(0.03)
-    found["batch", small] = runs(0.91 + noise, train=0.8)
-    _, train, _ = rate_and_generalisation.with_rate(found)
-    assert train.measured == pytest.approx(0.2) and "optimisation" in train.details["answer"]
+    # equal training accuracy, but a training loss ten times higher: further up the same hill
+    found["batch", small] = runs(0.91 + noise, losses=(1.0, 2.0, 1.0, 3.0))
+    _, loss, _ = rate_and_generalisation.with_rate(found)
+    assert loss.measured == pytest.approx(-1) and "optimisation in part" in loss.details["answer"]
 
 
 def test_a_run_that_leaves_the_finite_numbers_guesses(monkeypatch):
@@ -155,9 +156,9 @@ def test_a_run_that_leaves_the_finite_numbers_guesses(monkeypatch):
     monkeypatch.setattr(rate_and_generalisation, "DEPTH", 8)
     split = digits_split(test=rate_and_generalisation.TEST, seed=0)
     run = rate_and_generalisation.trained(split, None, 1e6, 0)
-    assert run == Run(math.inf, 0.1, 0.1)
-    assert rate_and_generalisation.trains("", [run, Run(0.1, 1.0, 0.9)]).verdict == CONTRADICTED
-    assert rate_and_generalisation.trains("", [run, Run(0.1, 1.0, 0.9)], over=min).verdict == SUPPORTED
+    assert run == Run(math.inf, 0.1, 0.1, math.inf)
+    assert rate_and_generalisation.trains("", [run, Run(0.1, 1.0, 0.9, 0.01)]).verdict == CONTRADICTED
+    assert rate_and_generalisation.trains("", [run, Run(0.1, 1.0, 0.9, 0.01)], over=min).verdict == SUPPORTED
 
 
 def test_the_rate_falls_at_the_end(monkeypatch):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bn_theory.theorems.intervals import seeds_of
+
 NET = {"channels": (8, "pool", 16), "hidden": (32,)}
 """The network of the learning-rate sweep and of the logged runs."""
 SMALL = {"channels": (4, "pool", 8), "hidden": (16,)}
@@ -98,12 +100,14 @@ class Swept:
         rates: ``(rates,)``.
         losses: mean training loss of the last steps, ``(seeds, rates)``; infinite for a run that diverged.
         growth: by what the swept groups' squared norms have grown altogether, ``(seeds, rates)``.
+        peaks: the largest loss of the run over the first, ``(seeds, rates)``; infinite for a run that diverged.
     """
 
     setting: str
     rates: np.ndarray
     losses: np.ndarray
     growth: np.ndarray
+    peaks: np.ndarray
 
     @property
     def learned(self) -> np.ndarray:
@@ -116,22 +120,33 @@ class Swept:
         best = self.learned.max(axis=1)
         return np.divide(self.learned.min(axis=1), best, out=np.zeros_like(best), where=best > 0)
 
-    def decades(self, share: float) -> np.ndarray:
-        """Decades between the outermost rates that learn at least ``share`` of what the best learns, ``(seeds,)``."""
+    def decades(self, share: float, outer: bool = False) -> np.ndarray:
+        """Decades between the outermost rates that learn at least ``share`` of what the best learns, ``(seeds,)``.
+
+        Args:
+            outer: count up to the next tried rates beyond, where there are any: an upper limit within those tried.
+        """
         enough = (self.learned >= share * self.learned.max(axis=1, keepdims=True)) & (self.learned > 0)
-        logs = np.where(enough, np.log10(self.rates), np.nan)
-        return np.array([np.nanmax(row) - np.nanmin(row) if np.any(np.isfinite(row)) else 0.0 for row in logs])
+        logs, last, found = np.log10(self.rates), len(self.rates) - 1, []
+        for row in enough:
+            where = np.flatnonzero(row)
+            if not len(where):
+                found.append(0.0)
+                continue
+            low, high = (max(where[0] - 1, 0), min(where[-1] + 1, last)) if outer else (where[0], where[-1])
+            found.append(logs[high] - logs[low])
+        return np.array(found)
 
 
 def sweep(settings, setting: str, rates, seeds: int, steps: int) -> Swept:
     """Train at every rate from several starts, in float32; scale-variant parameters keep ``OTHERS_RATE``."""
-    found = [[_trained(setting, rate, settings.seed + i, steps) for rate in rates] for i in range(seeds)]
-    losses, growth = np.moveaxis(np.array(found), -1, 0)
-    return Swept(setting, np.asarray(rates, dtype=float), losses, growth)
+    found = [[_trained(setting, rate, seed, steps) for rate in rates] for seed in seeds_of(settings, seeds)]
+    losses, growth, peaks = np.moveaxis(np.array(found), -1, 0)
+    return Swept(setting, np.asarray(rates, dtype=float), losses, growth, peaks)
 
 
 def _trained(setting, rate, seed, steps):
-    """Final loss, and growth of the swept groups' squared norms."""
+    """Final loss, growth of the swept groups' squared norms, and the largest loss over the first."""
     import torch
 
     from bn_theory.networks.architectures import vgg
@@ -159,8 +174,9 @@ def _trained(setting, rate, seed, steps):
             projected=groups if setting == PROJECTED else (),
         )
         run.steps(steps)
-    loss = math.inf if run.diverged is not None else float(np.mean(run.losses[-LAST:]))
-    return loss, norm2() / start
+    if run.diverged is not None:
+        return math.inf, norm2() / start, math.inf
+    return float(np.mean(run.losses[-LAST:])), norm2() / start, max(run.losses) / run.losses[0]
 
 
 def squared_gradient(log, invariant: int) -> np.ndarray:

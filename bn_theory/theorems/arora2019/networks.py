@@ -362,20 +362,22 @@ FLAT = 0.9
 """What every rate must have learned of what the best has, for the loss to count as flat in the rate."""
 APART = 0.5
 """By what share of the loss of guessing SGD must have learned more than what breaks down at the largest rate."""
+RISE = 10.0
+"""By what factor the loss must have risen in a run that is said to diverge."""
 
 
 def flat(name, swept):
     """Over all rates, the least that is learned is at least 0.9 of the most, both in shares of ``log 10``."""
     share = swept.flatness
     low, high = over_seeds(share)
-    mean = float(np.mean(share))
+    mean, means = float(np.mean(share)), np.mean(swept.losses, axis=0)
     return judge.comparison(
         name,
         (low, high),
         FLAT,
         answer=(
             f"Over rates {swept.rates[0]:g} to {swept.rates[-1]:g} {swept.setting} learns at the worst rate "
-            f"{100 * mean:.0f} % of what it learns at the best."
+            f"{100 * mean:.0f} % of what it learns at the best; its loss is {np.min(means):.2g} to {np.max(means):.2g}."
         ),
         **_table(swept),
     )
@@ -398,8 +400,11 @@ def learns_more(name, one, other):
 
 
 def wider(name, one, other):
-    """The rates that work span at least one decade more."""
-    decades = one.decades(SHARE), other.decades(SHARE)
+    """The rates that work span at least one decade more, the other's counted up to the first that fails.
+
+    What is counted are steps between the tried rates, a decade each; beyond the outermost nothing is known.
+    """
+    decades = one.decades(SHARE), other.decades(SHARE, outer=True)
     low, high = over_seeds(decades[0] - decades[1])
     means = [float(np.mean(d)) for d in decades]
     return judge.comparison(
@@ -407,16 +412,31 @@ def wider(name, one, other):
         (low, high),
         1.0 - 1e-9,  # decades are counted between rates of the sweep: one more counts as one
         answer=(
-            f"Rates that learn {100 * SHARE:.0f} % of the best span {means[0]:.1f} decades or more for {one.setting}, "
-            f"{means[1]:.1f} for {other.setting}."
+            f"Of the tried rates, those that learn {100 * SHARE:.0f} % of the best span {means[0]:.1f} decades for "
+            f"{one.setting}, at most {means[1]:.1f} for {other.setting}."
         ),
     )
 
 
+def diverges(name, swept):
+    """At the largest rate the loss leaves the finite numbers or rises beyond RISE times its first value, on every seed.
+
+    With batch normalisation it cannot: cross-entropy is at most ``log 10 + gamma sqrt(20)`` for a last scale ``gamma``
+    (``bjorck2018.largest_rate``), 3 times the loss of guessing at its start.
+    """
+    peaks = swept.peaks[:, -1]
+    return judge.bound(
+        name, RISE / float(np.min(peaks)), peaks=[x if math.isfinite(x) else None for x in peaks.tolist()]
+    )
+
+
 def _table(swept):
+    """Numbers by rate, for the details; means are over the runs that stayed finite."""
+    finite = np.where(np.isfinite(swept.losses), swept.losses, np.nan)
+    means = [float(np.nanmean(c)) if np.any(np.isfinite(c)) else None for c in finite.T]
     return {
         "rates": swept.rates.tolist(),
-        "loss_by_rate": [float(x) if math.isfinite(x) else None for x in np.mean(swept.losses, axis=0)],
+        "loss_by_rate": means,
         "diverged_by_rate": np.sum(~np.isfinite(swept.losses), axis=0).tolist(),
         "growth_of_norm2_by_rate": [float(x) if math.isfinite(x) else None for x in np.mean(swept.growth, axis=0)],
         "seeds": len(swept.losses),
@@ -430,12 +450,15 @@ def _sweep(settings):
         runs.sweep(settings, s, rates, seeds, steps) for s in (runs.SGD, runs.PROJECTED, runs.TWIN)
     )
     yield flat("SGD: the loss is flat in the learning rate", plain)
-    yield wider("SGD works at more rates than projected SGD", plain, projected)
+    if settings.full:  # the quick profile's rates are too far apart to count decades between them
+        yield wider("SGD works at a decade of rates more than projected SGD", plain, projected)
     yield learns_more("at the largest rate SGD learns and projected SGD does not", plain, projected)
     yield learns_more("at the largest rate SGD learns and the twin does not", plain, bare)
+    yield diverges("no normalisation: diverges at the largest rate", bare)
+    yield judge.control(diverges("SGD: diverges at the largest rate", plain))
     yield judge.control(flat("projected SGD: the loss is flat in the learning rate", projected))
     yield judge.control(flat("no normalisation: the loss is flat in the learning rate", bare))
-    yield judge.control(learns_more("at the largest rate projected SGD learns and SGD does not", projected, plain))
+    yield judge.control(learns_more("at the largest rate projected SGD learns and the twin does not", projected, bare))
 
 
 # --- the descent of the gradient norm ---
@@ -470,32 +493,39 @@ def not_slower(name, log, invariant, first, predicted=RATE):
     # records from the first step of the window on, of the minimum over all steps before
     t = np.unique(np.round(np.geomspace(first, steps, 80)).astype(int))
     smallest = np.minimum.accumulate(y)[t - 1]
-    decades = math.log10(steps / first) - 0.2
+    # the window is named beforehand, and shorter than the three decades that the fit asks for by itself
+    decades = math.log10(steps / first)
     try:
-        fit = fit_exponent(t, smallest, statistic="running_min", min_decades=decades)
+        fit = fit_exponent(t, smallest, statistic="running_min", min_decades=decades - 0.2)
     except NoPowerLawError as error:
         return judge.no_power_law(name, predicted, error, one_sided=True)
     interval = tuple(x / 2 for x in fit.interval)
-    return judge.at_least_as_fast(name, interval, predicted, FIT_TOLERANCE, law=fit.model, from_step=first, steps=steps)
+    return judge.at_least_as_fast(
+        name, interval, predicted, FIT_TOLERANCE, law=fit.model, from_step=first, decades=decades
+    )
 
 
 def sgd_exponent(name, settings):
     """The exponent of ``E |grad L(V_t; g_t)|^2``, halved, along SGD: nothing is predicted for so few steps.
 
-    The law is a pure power over a window named beforehand. Where the fit refuses that, the interval is Student's for
-    the slopes of the replicas' own traces.
+    The law is a pure power over a window named beforehand, of about two decades. Where the fit refuses that, the
+    interval is Student's for the slopes of the logarithms of the replicas' own traces, and the answer says so.
     """
     first, steps, replicas = (10, 1000, 12) if settings.full else (3, 200, 8)
     t = np.unique(np.round(np.geomspace(first, steps, 16)).astype(int))
     values = runs.sgd_descent(settings, 1.0, t, replicas, images=512, batch=16)
-    facts = {"replicas": replicas}
+    facts, of = (
+        {"replicas": replicas, "decades": math.log10(steps / first)},
+        "the root mean square of the gradient norm",
+    )
     try:
         fit = fit_exponent(t, values, model="pure", min_decades=math.log10(steps / first) - 0.2, seed=settings.seed)
         low, high = (x / 2 for x in fit.interval)
     except NoPowerLawError as error:
         facts |= {"refused": error.reason, "why": str(error)}
+        of = "in the mean over replicas the gradient norm (the fit of its mean square refused)"
         low, high = over_seeds([np.polyfit(np.log(t), np.log(row) / 2, 1)[0] for row in values])
-    answer = f"From step {first} to {steps} the gradient norm falls with an exponent of {low:.2f} to {high:.2f}."
+    answer = f"From step {first} to {steps} {of} falls with an exponent of {low:.2f} to {high:.2f}."
     ends = {"first_gradient": values[:, 0], "last_gradient": values[:, -1]}
     facts |= {what: float(np.sqrt(np.mean(v))) for what, v in ends.items()}
     return judge.measurement(name, (low, high), answer=answer, **facts)

@@ -215,7 +215,10 @@ def curvatures(name, points):
 def largest_rates(name, points):
     """Whether the radial part of a step limits its rate: the claim is that without it the largest rate is alike."""
     logs = [math.log(largest_rate(p, tangential) / largest_rate(p, gradient)) for p in points]
-    low, high = interval = over_seeds(logs)
+    # each of the two rates is known to half a cell of the search, relatively: 2^(1/32) is a whole one
+    cell = math.log(2) / 32
+    low, high = over_seeds(logs)
+    low, high = interval = low - cell, high + cell
     nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
     margin = math.log(RATE)
     return judge.comparison(

@@ -21,6 +21,7 @@ from __future__ import annotations
 from bn_theory.theorems.bjorck2018 import derived
 from bn_theory.theorems.bjorck2018.review_gradients import gradients
 from bn_theory.theorems.bjorck2018.review_training import Runs, noise, other_normalisations, small_batches, substitutes
+from bn_theory.theorems.intervals import seeds_of
 from bn_theory.theorems.statement import Statement
 
 SEEDS_QUICK, SEEDS_FULL = 4, 6
@@ -31,7 +32,7 @@ def evidence(settings):
     import bn_theory.networks  # noqa: F401  (first of all, as it says what to install where torch is missing)
     from bn_theory.networks.threads import one_thread
 
-    seeds = range(settings.seed, settings.seed + (SEEDS_FULL if settings.full else SEEDS_QUICK))
+    seeds = seeds_of(settings, SEEDS_FULL if settings.full else SEEDS_QUICK)
     with one_thread():
         yield from gradients(seeds)
         runs = Runs(seeds)

@@ -147,6 +147,57 @@ def test_batch_renormalisation_is_told_from_scale_invariant():
     assert not expected_groups(small_vgg("renorm")).invariant
 
 
+def chain(*layers):
+    generator = torch.Generator().manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), *layers).double()
+    for p in net.parameters():
+        p.detach().copy_(0.5 + torch.randn(p.shape, generator=generator, dtype=torch.float64))
+    return net
+
+
+def frozen(layer, *names):
+    for name in names:
+        getattr(layer, name).requires_grad_(False)
+    return layer
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda: (frozen(nn.Linear(64, 6), "bias"), nn.LayerNorm(6, eps=1e-300), nn.Linear(6, 10)),
+        lambda: (frozen(nn.Linear(64, 6), "bias"), nn.BatchNorm1d(6, eps=1e-300), nn.Linear(6, 10)),
+        lambda: (frozen(nn.Linear(64, 6), "bias"), nn.ReLU(), nn.BatchNorm1d(6, eps=1e-300), nn.Linear(6, 10)),
+        lambda: (nn.Linear(64, 6), nn.ReLU(), nn.BatchNorm1d(6, eps=1e-300), nn.Linear(6, 10)),
+        lambda: (
+            nn.Linear(64, 6),
+            frozen(nn.BatchNorm1d(6, eps=1e-300), "bias"),
+            nn.ReLU(),
+            nn.Linear(6, 10, bias=False),
+            nn.BatchNorm1d(10, eps=1e-300),
+        ),
+        lambda: (
+            frozen(nn.Linear(64, 6), "weight"),
+            nn.BatchNorm1d(6, eps=1e-300),
+            nn.ReLU(),
+            nn.Linear(6, 10),
+            nn.LayerNorm(10, eps=1e-300),
+        ),
+    ],
+)
+def test_what_is_fixed_is_not_scaled(layers):
+    """A bias that stays where it is breaks the invariance that it would share if it were scaled too."""
+    model = chain(*layers())
+    expected, found = expected_groups(model), scale_invariant_groups(model, loss_of(model))
+    nothing = {name for name in found.invariant if found.findings[name].identity == "grad = 0"}
+    assert set(found.invariant) - nothing == set(expected.invariant)
+    assert nothing == set(expected.without_effect)
+
+
+def test_a_normalisation_in_eval_mode_is_refused():
+    with pytest.raises(InvalidInputError, match=r"norm1 \(BatchNorm2d\) is in eval mode"):
+        expected_groups(small_vgg("batch").eval())
+
+
 @pytest.mark.parametrize(
     ("model", "named"),
     [
@@ -174,6 +225,11 @@ def test_unknown_layers_are_named(model, named):
         (lambda: resnet(8, width=0), InvalidInputError, "width must be a whole number >= 1, not 0"),
         (lambda: resnet(8, image=(1, 2, 2)), InvalidInputError, "at least 4 x 4"),
         (lambda: vgg(init="zero"), UnknownNameError, "unknown start 'zero'"),
+        (lambda: vgg("group", channels=(3,)), InvalidInputError, "3 channels in 2 groups; take a multiple"),
+        (lambda: vgg("group", classes=5), InvalidInputError, "5 channels in 2 groups"),
+        (lambda: vgg("instance", channels=("pool",) * 3 + (4,)), InvalidInputError, "images of 1 x 1"),
+        (lambda: resnet("8"), InvalidInputError, "depth must be 6 n .* such as 8, not 8"),
+        (lambda: vgg(channels=(True,)), InvalidInputError, "whole numbers >= 1"),
     ],
 )
 def test_bad_sizes_and_names_are_refused(make, error, message):

@@ -191,3 +191,17 @@ def test_random_directions():
 def test_directions_that_are_none(direction):
     with pytest.raises(InvalidInputError, match="length"):
         Ray(NETS["vgg"](None), IMAGES, CLASSES, direction)
+
+
+def test_bad_input_is_refused():
+    model = vgg(channels=(2,), hidden=())
+    images, classes = digits()
+    broken = images[:8].clone()
+    broken[3, 0, 1, 1] = float("nan")
+    with pytest.raises(InvalidInputError, match="image 3 has a number that is not finite"):
+        split_gradients(model, broken, classes[:8])
+    with pytest.raises(InvalidInputError, match="image 3 has a number that is not finite"):
+        radial_derivatives(vgg(None, channels=(2,), hidden=()), broken, classes[:8])
+    with pytest.raises(InvalidInputError, match="batch 1 under norm1"):
+        split_gradients(model, images[:1], classes[:1])
+    assert split_gradients(model.eval(), images[:1], classes[:1])  # by its running averages it has no need of a second

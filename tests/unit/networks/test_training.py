@@ -199,6 +199,9 @@ def broken(x):
     [
         (lambda x, y: {"images": broken(x)}, "image 5 has a number that is not finite .1 of 70"),
         (lambda x, y: {"classes": y[:3]}, "one class for each"),
+        (lambda x, y: {"classes": y.double()}, "classes must be whole numbers, not torch.float64"),
+        (lambda x, y: {"classes": y - 1}, "classes must be numbered from 0, not -1"),
+        (lambda x, y: {"images": x.float()}, "images are torch.float32 and the model is torch.float64"),
         (lambda x, y: {"batch": 71}, "batch must be from 1 to the 70 images, not 71"),
         (lambda x, y: {"batch": 1}, r"batch 1 under norm1 \(BatchNorm2d\): one image has no variance"),
         (lambda x, y: {"projected": ["conv2.weight"]}, r"projected has \['conv2.weight'\], but the trained"),
@@ -211,6 +214,13 @@ def test_bad_input_is_refused_before_the_first_step(data, change, message):
         Trainer(model, sgd(model, 0.1), options.pop("images"), options.pop("classes"), **options)
 
 
+def test_a_class_beyond_the_outputs_is_named(data):
+    model = vgg(channels=(3,), hidden=(), classes=4)
+    run = Trainer(model, sgd(model, 0.1), *data, batch=16)
+    with pytest.raises(InvalidInputError, match=r"class 9 is there, but the model has 4 outputs, for 0 to 3"):
+        run.steps(1)
+
+
 def test_a_normalisation_in_eval_mode_is_named(data):
     model = net()
     model.last_norm.eval()
@@ -221,6 +231,11 @@ def test_a_normalisation_in_eval_mode_is_named(data):
 def test_sgd_names_what_it_does_not_know():
     with pytest.raises(InvalidInputError, match=r"others has \['nothing'\]"):
         sgd(net(), 0.1, others=["nothing"])
+    for name, value in (("lr", -0.1), ("lr", math.nan), ("lr", math.inf), ("momentum", -1.0), ("weight_decay", -1.0)):
+        with pytest.raises(InvalidInputError, match=f"{name} must be from 0 to"):
+            sgd(net(), **({"lr": 0.1} | {name: value}))
+    with pytest.raises(InvalidInputError, match=r"lr must be from 0 to 3\.4e\+38"):
+        sgd(resnet(8, width=2), 1e39)
     with pytest.raises(InvalidInputError, match="no trained parameter"):
         sgd(net().requires_grad_(False), 0.1)
     assert len(sgd(net(), 0.1).param_groups) == 1

@@ -48,5 +48,10 @@ def test_a_false_statement_is_rejected(slug, name, field, change):
     assert_rejected(slug, name, field, change)
 
 
-def test_everything_that_is_not_checked_is_a_standard_fact_or_a_conclusion():
-    assert proofs_check.prove(SLUG).assumptions == ()
+def test_only_the_size_of_the_smallest_value_is_assumed():
+    """All else that is not checked is a standard fact or a conclusion, and what is assumed is not claimed."""
+    proof = proofs_check.prove(SLUG)
+    (heuristic,) = proof.assumptions
+    assert heuristic.name == "smallest singular value" and heuristic.text.startswith("Heuristic")
+    assert "smallest" not in proof.claim
+    assert not any(heuristic in step.facts for step in proof.checked)

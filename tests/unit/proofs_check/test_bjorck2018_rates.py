@@ -75,7 +75,13 @@ WRONG = [
     ("rate_and_generalisation", "it increases with the rate", "rhs", lambda e: e / 2),
     ("rate_and_generalisation", "noise over the time tau, without normalisation", "rhs", lambda e: e / 2),
     ("rate_and_generalisation", "noise of a step of the direction", "rhs", lambda e: e * G),
+    ("rate_and_generalisation", "effective rates never grow", "lhs", lambda e: 2 * e),
+    ("rate_and_generalisation", "effective rates never grow", "terms", lambda terms: terms[::2]),
+    ("rate_and_generalisation", "noise over the effective time", "rhs", lambda e: e / 2),
+    ("rate_and_generalisation", "noise over the effective time", "terms", lambda terms: terms[:-1]),  # without T <= C
     ("rate_and_generalisation", "noise over the effective time tau, after the first step", "rhs", lambda e: e / 2),
+    ("rate_and_generalisation", "noise over the effective time tau, after the first step", "terms", lambda t: t[:1]),
+    ("rate_and_generalisation", "first batch without a gradient", "rhs", lambda e: e / 2),
 ]
 WRONG = [(f"bjorck2018.{module}", *rest) for module, *rest in WRONG]
 
@@ -160,6 +166,51 @@ def test_layers_in_numbers():
             np.testing.assert_allclose(
                 signal(weights - rate * slopes), rate**depth * signal(weights / rate - slopes), rtol=1e-10, atol=1e-300
             )
+
+
+def test_the_first_batch_bounds_the_effective_rate_and_the_mean_gradient_does_not():
+    """Two losses of the angle in a plane, batches of one; the first of them has no gradient at all in one case."""
+    theta, rate = 0.7, 1e6
+    direction, across = np.array([np.cos(theta), np.sin(theta)]), np.array([-np.sin(theta), np.cos(theta)])
+    for scale, seen in ((0.0, 1.0), (1.0, 1.0), (1e-3, 1.0)):
+        slopes = scale * np.cos(theta), seen * np.cos(3 * theta)  # of the first batch's loss and of the other one's
+        after = direction - rate * slopes[0] * across
+        effective, mean = rate / (after @ after), abs(sum(slopes)) / 2
+        if scale:
+            assert effective <= 1 / (2 * abs(slopes[0]))
+        else:
+            assert effective == pytest.approx(rate)
+            assert effective * 2 * mean > 1e5  # 1 would be the bound
+
+
+def test_noise_of_the_direction_is_of_first_order():
+    """Directions after one step: their spread over all batches of one, over phi^2 T, leaves 1 as phi^2."""
+    theta = 0.7
+    direction, across = np.array([np.cos(theta), np.sin(theta)]), np.array([-np.sin(theta), np.cos(theta)])
+    slopes = np.array([0.3, 1.1, -0.4, 2.0])
+    errors = []
+    for phi in (1e-2, 1e-3):
+        moved = direction - phi * slopes[:, None] * across
+        moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+        errors.append(abs(np.sum(moved.var(axis=0)) / (phi**2 * slopes.var()) - 1))
+    # neglected is (phi |grad|)^2, at most 4e-4, times a number of order 1
+    assert 1e-5 < errors[0] < 4e-3
+    assert errors[0] / errors[1] == pytest.approx(100, rel=0.1)
+
+
+def test_noise_along_a_run_in_numbers():
+    """Effective rates that fall and covariances below C: the sum of squares against phi_1 tau C."""
+    rng = np.random.default_rng(3)
+    for rate, batch in ((0.1, 1), (10.0, 4)):
+        steps, most = 200, 2.5
+        slopes = rng.uniform(0.1, 1.5, size=steps + 1)  # |grad L_B(v)| of every batch
+        squared = [1.0]
+        for slope in slopes:
+            squared.append(squared[-1] + rate**2 * slope**2 / squared[-1])
+        effective = rate / np.array(squared[1:])
+        noise = np.sum(effective**2 * rng.uniform(0, most, size=len(effective))) / batch
+        assert noise <= effective[0] * effective.sum() * most / batch
+        assert noise <= effective.sum() * most / (2 * slopes[0] * batch)
 
 
 def test_noise_level_in_numbers():

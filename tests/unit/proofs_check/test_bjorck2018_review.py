@@ -11,6 +11,7 @@ SLUG = "bjorck2018.review_questions"
 c, k, n = sp.Symbol("c", positive=True), sp.Symbol("k", real=True), sp.Symbol("n", integer=True, positive=True)
 factor = sp.Symbol("k", positive=True)
 mean = sp.Symbol("abar", real=True)
+variance, epsilon = sp.Symbol("v", positive=True), sp.Symbol("epsilon", nonnegative=True)
 
 WRONG = [
     ("radial coefficient", "rhs", lambda e: 2 * e),
@@ -27,6 +28,10 @@ WRONG = [
     ("radial part of a filter", "rhs", lambda e: sp.S.One),
     ("radial part of a filter", "terms", lambda terms: terms[:1]),
     ("input-independent part vanishes", "rhs", lambda e: mean),
+    ("radial part of a filter, eps", "rhs", lambda e: 0 * e),
+    ("radial part of a filter, eps", "rhs", lambda e: e / sp.sqrt(variance + epsilon)),
+    ("radial part of a filter, eps", "terms", lambda terms: terms[:1]),
+    ("input-independent part vanishes, eps", "rhs", lambda e: mean),
     ("outputs of the network", "rhs", lambda e: c * e),
     ("radial derivative", "rhs", lambda e: e + 1),
     ("mean logits removed", "rhs", lambda e: sp.S.One),
@@ -58,6 +63,25 @@ def test_the_radial_derivative_is_that_of_cross_entropy():
         return np.log(np.sum(np.exp(scale * np.array(z)))) - scale * z[1]
 
     assert value == pytest.approx((loss(1 + 1e-6) - loss(1 - 1e-6)) / 2e-6, rel=1e-8)
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 1e-5, 0.3])
+def test_the_radial_part_of_a_filter_before_a_normalisation(epsilon):
+    """By central differences in the length of w: sum_i d_i x_i with eps, and 0 without."""
+    rng = np.random.default_rng(0)
+    x, slopes = 3 + 2 * rng.standard_normal(20), rng.standard_normal(20)
+
+    def normalised(values):
+        return (values - values.mean()) / np.sqrt(values.var() + epsilon)
+
+    def loss(scale):
+        return np.sum(slopes * normalised(scale * x))  # u = slopes, whatever the outputs
+
+    found = (loss(1 + 1e-5) - loss(1 - 1e-5)) / 2e-5
+    predicted = len(x) * np.mean(slopes * normalised(x)) * epsilon / (x.var() + epsilon)
+    # the difference errs by the third derivative, of order 1, times 1e-10, and by rounding, some 1e-15/1e-5
+    assert found == pytest.approx(predicted, rel=1e-6, abs=1e-8)
+    assert (abs(predicted) > 1e-3) == (epsilon > 0.1)
 
 
 def test_what_is_assumed_is_no_more_than_it_says():
