@@ -124,7 +124,8 @@ def smallest_exponent(matrices: int) -> float:
     Raises:
         InvalidInputError: M is not a whole number >= 1.
 
-    Source: the mean number of values below a point; derived in this package.
+    Source: a heuristic of this package, known at M = 1 (Edelman, SIAM J. Matrix Anal. Appl. 1988): the limit's density
+    is taken to count values down to a single one, which weak convergence does not say.
 
     >>> smallest_exponent(1), smallest_exponent(3)
     (-1.0, -2.0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, unfold
+from torch.nn.functional import avg_pool2d, cross_entropy, unfold
 
 from bn_theory.errors import InvalidInputError
 from bn_theory.networks.rounding import unit
@@ -256,6 +256,55 @@ def one_sided(logit_gradients: torch.Tensor) -> float:
     return float((d.sum(0).abs()[sizes > 0] / sizes[sizes > 0]).mean())
 
 
+def expected_square(squares: torch.Tensor, layer: Layer) -> torch.Tensor:
+    """Mean square of a convolution's output over weights of mean 0 and variance ``2/fan_in``, its input being given.
+
+    ``E y_p^2 = 2/fan_in * sum x_k^2`` over the inputs under the kernel at p; a tap that hangs over the border has none.
+    The same for every channel of the output.
+
+    Args:
+        squares: mean over channels of the squares of the input, shape ``(images, height, width)``.
+        layer: whose kernel, stride and padding it is.
+
+    Returns:
+        Shape ``(images, height', width')``; of the dimension of ``squares``.
+
+    Source: He, Zhang, Ren and Sun (ICCV 2015), with borders.
+
+    >>> flat = torch.ones(1, 1, 2, 2)
+    >>> float(expected_square(flat[0], Layer(flat, flat, flat, kernel=3, padding=1)).mean())  # 4 of 9 taps
+    0.8888888955116272
+    """
+    return 2 * avg_pool2d(squares.unsqueeze(1), layer.kernel, layer.stride, layer.padding).squeeze(1)
+
+
+def output_ratios(recording: Recording) -> dict[str, float]:
+    """Mean square of each convolution's output, before its normalisation, in units of :func:`expected_square`.
+
+    At the start each has mean 1 over the layer's weights, whatever the layer's input, and a variance of at most
+    ``2/channels``: a channel's output is a quadratic form of Gaussian weights, whose variance is at most twice its
+    squared mean, and channels are independent.
+
+    Args:
+        recording: of a :func:`bn_theory.networks.resnet`, whose ``conv...`` go into ``norm...``.
+
+    Raises:
+        InvalidInputError: no such layers were recorded.
+
+    Source: derived in this package.
+    """
+    convolutions = {n: l for n, l in recording.layers.items() if l.inputs.ndim == 4}
+    found = {}
+    for name, layer in convolutions.items():
+        norm = recording.norms.get(name.replace("conv", "norm"))
+        if norm is not None:
+            squares = expected_square(layer.inputs.double().square().mean(1), layer)
+            found[name] = float(norm.inputs.double().square().mean() / squares.mean())
+    if not found:
+        raise InvalidInputError(f"no conv with its norm among {', '.join(recording.layers)}; record a resnet")
+    return found
+
+
 @dataclass(frozen=True)
 class BlockMoments:
     """Second moments around one residual block that keeps shape and channels, over batch, channels and space.
@@ -263,12 +312,17 @@ class BlockMoments:
     Attributes:
         before, after: mean squares of the block's input and output, both behind a ReLU.
         branch: mean square of what the branch adds before the ReLU.
+        expected_branch: its mean over starts of mean 0 and variance ``2/fan_in`` without normalisation, the block's
+            input being given: :func:`expected_square` twice, halved by the ReLU in between.
+        channels: of the block.
         mean_before, mean_after: means of the block's input and output.
     """
 
     before: float
     after: float
     branch: float
+    expected_branch: float
+    channels: int
     mean_before: float
     mean_after: float
 
@@ -286,8 +340,10 @@ def block_moments(recording: Recording) -> dict[int, BlockMoments]:
         if k + 1 in inputs and recording.layers[f"blocks.{k}.conv1"].stride == 1:
             x, y = x.double(), inputs[k + 1].double()
             branch = recording.norms[f"blocks.{k}.norm2"].outputs.double()
-            squares = (float(t.square().mean()) for t in (x, y, branch))
-            found[k] = BlockMoments(*squares, float(x.mean()), float(y.mean()))
+            first, second = (recording.layers[f"blocks.{k}.{conv}"] for conv in ("conv1", "conv2"))
+            expected = expected_square(expected_square(x.square().mean(1), first) / 2, second).mean()
+            squares = (float(t) for t in (*(t.square().mean() for t in (x, y, branch)), expected))
+            found[k] = BlockMoments(*squares, x.shape[1], float(x.mean()), float(y.mean()))
     if not found:
         raise InvalidInputError(f"no residual blocks among {', '.join(recording.layers)}; record a resnet")
     return found

@@ -3,6 +3,9 @@
 The fits and likelihood ratios are those of the library ``powerlaw`` (Alstott, Bullmore and Plenz, PLoS ONE 2014), after
 Clauset, Shalizi and Newman (SIAM Review 2009). Its tail exponent alpha is that of the density; the tail index here is
 ``alpha - 1``, that of ``P(|x| > r) ~ r^-index``: moments of an order at or above it are infinite.
+
+Errors, significances and what is called heavy take the entries for independent. Those of one matrix of low rank, such
+as a kernel's gradient, are not: its index then spreads by several times the error that is given.
 """
 
 from __future__ import annotations
@@ -38,9 +41,10 @@ class Tail:
         distance: Kolmogorov-Smirnov distance between tail and power law.
         ratios: for each of ``ALTERNATIVES``, the log likelihood ratio of the power law against it, divided by its
             standard deviation (Vuong): positive in favour of the power law.
-        significances: the two-sided significance of each of these signs.
+        significances: the two-sided significance of each of these signs, for independent entries.
         stretching: exponent beta of the stretched exponential ``P ~ exp(-(r/s)^beta)``; 1 is the exponential.
-        stretched_significance: of the exponential against the stretched one, which contains it (chi-squared).
+        stretched_significance: of the exponential against the stretched one, which contains it (chi-squared, for
+            independent entries).
     """
 
     index: float
@@ -55,7 +59,7 @@ class Tail:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the index, by ``error``."""
+        """95 % interval of the index, by ``error``: for independent entries."""
         return self.index - 1.96 * self.error, self.index + 1.96 * self.error
 
     @property
@@ -73,7 +77,8 @@ class Tail:
         """Whether this is a heavy tail: all of three.
 
         The exponential is rejected for something heavier, the power law is not rejected for any alternative, and the
-        interval of the index lies below ``HEAVY``.
+        interval of the index lies below ``HEAVY``. Each takes the entries for independent; with entries that are not, a
+        light tail may be called heavy more often than ``SIGNIFICANT`` says.
         """
         return self.heavier_than_exponential and not self.power_law_rejected and self.interval[1] < HEAVY
 
@@ -90,7 +95,8 @@ def fit_tail(values, fractions: Sequence[float] = CANDIDATES) -> Tail:
         fractions: each in (0, 1].
 
     Returns:
-        Tail: dimensionless; it does not change when the sample is scaled.
+        Tail: dimensionless; it does not change when the sample is scaled. Its errors and significances are those of
+        independent entries.
 
     Raises:
         InvalidInputError: values that are not finite, too few of them, a fraction outside (0, 1].

@@ -8,11 +8,14 @@ input by its mean only, vanishes behind a normalisation of each channel: exactly
 the middle tap of a kernel padded by zeros; for its other taps but for places where the kernel hangs over the border.
 (3) ``|sum_b d_b a_b| <= sum_b |d_b a_b|``, with equality if and only if nothing cancels: with the sums P and Q of the
 positive and the negative terms, the ratio's square is ``1 - 4 P Q/(P + Q)^2``.
-(4) A residual block ``relu(x + f)`` whose branch f is as likely as -f, on x >= 0: the mean square grows by at least
-half of that of f and at most all of it.  Without normalisation, from a start of mean 0 and variance ``2/fan_in``, that
-of f is c times that of x with ``c <= 2`` (equality away from borders): growth by ``1 + c/2`` to ``1 + c`` a block,
-exponential in the number of blocks.  With a normalisation behind f it is 1: growth by 1/2 to 1 a block, linear.  Means
-are over the start's weights and, in (4), over images, channels and places.
+(4) A residual block ``relu(x + f)`` that keeps the shape and whose branch f is as likely as -f, on x >= 0: the mean
+square grows by at least half of that of f and at most all of it.  Without normalisation, f two convolutions that start
+with mean 0 and variance ``2/fan_in``: that of f, given x, is between ``c = 2 r^2`` and 2 times that of x, with r the
+least share of a kernel's taps through which a place of the image enters the output.  For 3 x 3 taps padded by zeros
+r = 4/9, attained in the corners, and everywhere on 2 x 2 places, where f has exactly ``2 (4/9)^2`` times the mean
+square of x.  What f has depends on where x is large, and so on the block; every block grows by ``1 + r^2`` to 3, and
+k of them exponentially in k.  With a normalisation behind f its mean square is 1: growth by 1/2 to 1 a block, linear.
+Means are over the start's weights and, in (4), over images, channels and places.
 
 Source.  Derived in this package, on the subject of Bjorck, Gomes, Selman, Weinberger, NeurIPS 2018, arXiv:1806.02375.
 """
@@ -21,7 +24,7 @@ from functools import lru_cache
 
 import sympy as sp
 
-from ..proof import Assumption, Definition, Identity, Induction, Inequality, Proof, Source, eq, le
+from ..proof import Assumption, Definition, Identity, Induction, Inequality, Proof, Source, Summed, eq, le
 
 N = sp.Symbol("n", integer=True, positive=True)
 I, J = sp.symbols("i j", integer=True)
@@ -35,7 +38,7 @@ def prove() -> Proof:
         "bjorck2018.gradients_at_init",
         "Gradients at the start, with and without normalisation",
         "sum_b d_b = sum_b d_b y_b = 0 behind a normalisation; second moments grow linearly in the number of blocks "
-        "with it and exponentially without",
+        "with it and exponentially, by 1 + r^2 to 3 a block, without",
         (*_backward(), *_epsilon(), *_kernel(), *_cancellation(), *_branch(), *_block(), *_depth()),
         Source("This package", "gradients and moments at initialisation", "derived"),
     )
@@ -244,7 +247,7 @@ def _cancellation():
 def _branch():
     """Second moments through a convolution and a ReLU, without normalisation."""
     t = sp.Symbol("t", integer=True, nonnegative=True)
-    variance, fan_in = sp.symbols("v_w N", positive=True)
+    variance = sp.Symbol("v_w", positive=True)
     moment, squares = sp.Function("M", nonnegative=True), sp.Function("S", nonnegative=True)
     h = sp.Function("h", real=True)
     z = sp.Symbol("z", real=True)
@@ -275,27 +278,128 @@ def _branch():
         z**2,
         "An output as likely as its negative: of its mean square half is left.",
     )
-    q, first, hidden, branch = sp.symbols("q b_1 h_1 b", nonnegative=True)
-    start = Assumption("start", "Variance 2/fan_in, with N inputs of a filter.", eq(variance, 2 / fan_in))
-    entering = Assumption(
+    return (step, total, empty, empty_squares, output, halved, *_places(variance))
+
+
+def _places(variance):
+    """The mean over places: a place of the image enters as many outputs as there are taps that reach it."""
+    taps, channels = sp.symbols("K C", positive=True)
+    share, q, first, hidden, branch, seen = sp.symbols("r q_0 b_1 h_1 b R", nonnegative=True)
+    at, reach = sp.Function("s", nonnegative=True), sp.Function("m", nonnegative=True)
+    start = Assumption(
+        "start", "Variance 2/fan_in, with C channels under each of K taps.", eq(variance, 2 / taps / channels)
+    )
+    entering = Definition(
+        "input of the block",
+        q,
+        sp.Sum(at(I), OVER) / N / channels,
+        "s_j is the sum over channels of the squares at place j, on average over images; there are n places.",
+    )
+    weighted = Definition("reached", seen, sp.Sum(reach(I) * at(I), OVER))
+    outputs = Assumption(
         "first layer",
-        "By 'output of a layer', where no tap hangs over the border: q is the mean square of the block's input.",
-        eq(first, variance * fan_in * q),
+        "The mean of 'output of a layer' over the n places of its output: the term of place j is in m_j of the sums, "
+        "as many as there are taps through which it enters without leaving the image.",
+        eq(first, variance * seen / N),
         role="conclusion",
     )
-    between = Assumption("between the layers", "By 'ReLU halves'.", eq(hidden, first / 2), role="conclusion")
-    leaving = Assumption(
-        "second layer", "By 'output of a layer' again.", eq(branch, variance * fan_in * hidden), role="conclusion"
+    most_taps = Assumption(
+        "at most all taps",
+        "A place enters at most once through each of the K taps.",
+        le(reach(I), taps),
+        (I,),
+        role="fact",
     )
-    twice = Identity(
-        "branch without normalisation",
+    least_taps = Assumption(
+        "at least r of the taps",
+        "What r is: the least m_j over K.  For 3 x 3 taps, stride 1 and a border of one zero it is (2/3)^2 from 2 x 2 "
+        "places on: on each axis a place is reached from itself and from a neighbour; on 2 x 2 places from no more.",
+        le(share * taps, reach(I)),
+        (I,),
+    )
+    most = Summed("reached at most", reach(I) * at(I), taps * at(I), (OVER,), ((at(I), most_taps),))
+    least = Summed("reached at least", share * taps * at(I), reach(I) * at(I), (OVER,), ((at(I), least_taps),))
+    per_sum = 2 / N / taps / channels
+    first_most = Inequality(
+        "first layer at most",
+        first,
+        2 * q,
+        ((1, outputs), (seen / N, start), (per_sum, weighted), (-2, entering), (per_sum, most)),
+        "Equality where no place with x > 0 is near the border.",
+    )
+    first_least = Inequality(
+        "first layer at least",
+        2 * share * q,
+        first,
+        ((-1, outputs), (-seen / N, start), (-per_sum, weighted), (2 * share, entering), (per_sum, least)),
+        "Equality where all places are in corners.",
+    )
+    between = Assumption(
+        "between the layers", "By 'ReLU halves', at every place.", eq(hidden, first / 2), role="conclusion"
+    )
+    second_most = Assumption(
+        "second layer at most", "'first layer at most' of the hidden places.", le(branch, 2 * hidden), role="conclusion"
+    )
+    second_least = Assumption(
+        "second layer at least",
+        "'first layer at least' of the hidden places.",
+        le(2 * share * hidden, branch),
+        role="conclusion",
+    )
+    twice = Inequality(
+        "branch without normalisation at most",
         branch,
         2 * q,
-        "c = 2; less where the kernel hangs over the border.",
-        (),
-        (leaving, between, entering, start),
+        ((1, second_most), (2, between), (1, first_most)),
     )
-    return step, total, empty, empty_squares, output, halved, start, entering, between, leaving, twice
+    some = Inequality(
+        "branch without normalisation at least",
+        2 * share**2 * q,
+        branch,
+        ((1, second_least), (-2 * share, between), (share, first_least)),
+        "Between the two lies what depends on the block: where its input is large.",
+    )
+    everywhere = sp.Function("m_2", nonnegative=True)
+    same = Assumption(
+        "2 x 2 places", "Every place is reached by 4 of 9 taps.", eq(everywhere(I), 4 * taps / 9), (I,), role="case"
+    )
+    exact = Identity(
+        "a layer on 2 x 2 places",
+        per_sum * sp.Sum(everywhere(I) * at(I), OVER),
+        sp.Rational(8, 9) * q,
+        "2 r times the input's, r = 4/9.",
+        ((-sp.Rational(8, 9), entering),),
+        (same,),
+    )
+    small = sp.Symbol("b_2", nonnegative=True)
+    both = Assumption(
+        "both layers on 2 x 2 places",
+        "'a layer on 2 x 2 places' twice, with 'ReLU halves' in between.",
+        eq(small, sp.Rational(8, 9) * (sp.Rational(8, 9) * q) / 2),
+        role="conclusion",
+    )
+    small_branch = Identity("branch on 2 x 2 places", small, 2 * sp.Rational(4, 9) ** 2 * q, "", ((1, both),))
+    return (
+        start,
+        entering,
+        weighted,
+        outputs,
+        most_taps,
+        least_taps,
+        most,
+        least,
+        first_most,
+        first_least,
+        between,
+        second_most,
+        second_least,
+        twice,
+        some,
+        same,
+        exact,
+        both,
+        small_branch,
+    )
 
 
 def _block():
@@ -344,9 +448,9 @@ def _block():
 def _depth():
     """Many blocks."""
     k = sp.Symbol("k", integer=True, nonnegative=True)
-    c = sp.Symbol("c", nonnegative=True)
+    share = sp.Symbol("r", nonnegative=True)
     q, b, unit = (sp.Function(name, nonnegative=True) for name in ("q", "b", "q_1"))
-    half = 1 + c / 2
+    factor = 1 + share**2
     grows = Assumption(
         "largest growth",
         "The mean of 'at most all of it': q(k) is the mean square before block k, b(k) that of its branch.",
@@ -357,40 +461,51 @@ def _depth():
     least = Assumption(
         "least growth", "The mean of 'at least half of it'.", le(q(k) + b(k) / 2, q(k + 1)), (k,), role="conclusion"
     )
-    proportional = Assumption(
-        "without normalisation", "The branch is homogeneous in x; c <= 2 by its start.", eq(b(k), c * q(k)), (k,)
+    branch_most = Assumption(
+        "branch at most",
+        "'branch without normalisation at most', whatever enters block k: its weights are independent of that.",
+        le(b(k), 2 * q(k)),
+        (k,),
+        role="conclusion",
+    )
+    branch_least = Assumption(
+        "branch at least",
+        "'branch without normalisation at least', likewise.",
+        le(2 * share**2 * q(k), b(k)),
+        (k,),
+        role="conclusion",
     )
     faster = Inequality(
         "one block at most",
-        q(k + 1) / (1 + c) ** (k + 1),
-        q(k) / (1 + c) ** k,
-        (((1 + c) ** (-k - 1), grows), ((1 + c) ** (-k - 1), proportional)),
+        q(k + 1) / 3 ** (k + 1),
+        q(k) / 3**k,
+        ((sp.Integer(3) ** (-k - 1), grows), (sp.Integer(3) ** (-k - 1), branch_most)),
     )
     slower = Inequality(
         "one block at least",
-        q(k) / half**k,
-        q(k + 1) / half ** (k + 1),
-        ((half ** (-k - 1), least), (-(half ** (-k - 1)) / 2, proportional)),
+        q(k) / factor**k,
+        q(k + 1) / factor ** (k + 1),
+        ((factor ** (-k - 1), least), (factor ** (-k - 1) / 2, branch_least)),
     )
     most = Induction(
         "exponential at most",
-        q(k) / (1 + c) ** k,
+        q(k) / 3**k,
         q(0),
         k,
         (),
         ((1, faster),),
         equality=False,
-        why="q(k) <= (1+c)^k q(0).",
+        why="q(k) <= 3^k q(0).",
     )
     fewest = Induction(
         "exponential at least",
         q(0),
-        q(k) / half**k,
+        q(k) / factor**k,
         k,
         (),
         ((1, slower),),
         equality=False,
-        why="q(k) >= (1 + c/2)^k q(0).",
+        why="q(k) >= (1 + r^2)^k q(0); r^2 = 16/81 for 3 x 3 taps.",
     )
     normalised = Assumption(
         "largest growth, normalised",
@@ -423,7 +538,8 @@ def _depth():
     return (
         grows,
         least,
-        proportional,
+        branch_most,
+        branch_least,
         faster,
         slower,
         most,

@@ -21,12 +21,24 @@ class Growth:
 
     Attributes:
         kept: growth of the mean square in units of the branch's.
-        branch: mean square of the branch in units of the input's.
+        branch: mean square of the branch in units of the input's. by_block: the same of each block.
+        expected: mean square of the branch in units of its mean over starts without normalisation, given the input.
+        expected_error: largest standard deviation of ``expected`` over starts.
+        layers: mean square of a convolution's output in units of its mean over starts, given the input; a mean over
+            convolutions.
+        layers_error: largest standard deviation of ``layers`` over starts.
+        factor: mean square of the output in units of the input's.
         slope, mean_slope: growth of the logarithm of the mean square and of the mean.
     """
 
     kept: float
     branch: float
+    by_block: dict[int, float]
+    expected: float
+    expected_error: float
+    layers: float
+    layers_error: float
+    factor: float
     slope: float
     mean_slope: float
 
@@ -43,7 +55,7 @@ class Start:
         ratio, largest_ratio: of a sum to the sum of sizes in the middle kernel's gradient, on average and at most.
         constant: share of that gradient that knows the layer's input by its mean only.
         first, rank: share of the first singular value in its squared norm, and effective rank.
-        tail: of its entries. fixed_index: tail index at the fraction ``TAIL``.
+        tail: the fit to its entries, or ``None``. fixed_index: tail index at the fraction ``TAIL``.
         kurtosis, pooled_kurtosis: of its entries, and of those of all kernels.
         growth: over the blocks.
         last: log10 of the mean square that enters the last layer.
@@ -91,8 +103,8 @@ def recorded(seed, depth, norm, *, eps=1e-5, double=False, change=None, training
         return record(model, images, classes)
 
 
-def start_of(recording, depth):
-    """All the numbers of one recorded network, a residual one of that depth."""
+def start_of(recording, depth, *, fitted=True):
+    """All the numbers of one recorded network, a residual one of that depth; without ``tail`` unless ``fitted``."""
     from bn_theory.networks import gradient_statistics as g
     from bn_theory.networks.tails import fit_tail, kurtosis, tail_index
     from bn_theory.networks.threads import one_thread
@@ -113,7 +125,7 @@ def start_of(recording, depth):
             constant=g.input_independent_share(middle),
             first=g.first_share(middle),
             rank=g.effective_rank(middle),
-            tail=fit_tail(entries),
+            tail=fit_tail(entries) if fitted else None,
             fixed_index=tail_index(entries, TAIL),
             kurtosis=kurtosis(entries),
             pooled_kurtosis=kurtosis(np.concatenate(kernels)),
@@ -124,14 +136,39 @@ def start_of(recording, depth):
 
 def growth_of(recording):
     """The growth over the blocks of one recorded residual network."""
-    from bn_theory.networks.gradient_statistics import block_moments
+    from bn_theory.networks.gradient_statistics import block_moments, output_ratios
     from bn_theory.networks.threads import one_thread
 
     with one_thread():
-        blocks = block_moments(recording).values()
+        moments, layers = block_moments(recording), output_ratios(recording)
+    blocks = moments.values()
+    by_block = {k: b.branch / b.before for k, b in moments.items()}
+    outside = [recording.layers[name].gradients.shape[1] for name in layers]
     return Growth(
         kept=float(np.mean([(b.after - b.before) / b.branch for b in blocks])),
-        branch=float(np.mean([b.branch / b.before for b in blocks])),
+        branch=float(np.mean(list(by_block.values()))),
+        by_block=by_block,
+        expected=float(np.mean([b.branch / b.expected_branch for b in blocks])),
+        expected_error=_error([branch_variance(b.channels) for b in blocks]),
+        layers=float(np.mean(list(layers.values()))),
+        layers_error=_error([2 / channels for channels in outside]),
+        factor=float(np.mean([b.after / b.before for b in blocks])),
         slope=float(np.mean([math.log(b.after / b.before) for b in blocks])),
         mean_slope=float(np.mean([math.log(b.mean_after / b.mean_before) for b in blocks])),
     )
+
+
+def branch_variance(channels):
+    """Bound on the variance of a branch's mean square over its mean, from Gaussian weights and a given input.
+
+    The second layer's output, given the hidden places, varies by at most ``2 P^2/C`` about twice their weighted mean
+    square P. Each of the C independent channels of P is ``sum_j a_j relu(z_j)^2`` with Gaussian z_j; as
+    ``E relu(z)^4 = 6 (E relu(z)^2)^2``, its mean square is at most 6 times its squared mean, and the variance of P at
+    most ``5/C``. Together: ``(2/C) (1 + 5/C) + 5/C``.
+    """
+    return 2 / channels * (1 + 5 / channels) + 5 / channels
+
+
+def _error(variances):
+    """Standard deviation of the mean of ratios that have mean 1 whatever went before: no two are correlated."""
+    return math.sqrt(sum(variances)) / len(variances)

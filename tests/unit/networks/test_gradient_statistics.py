@@ -179,6 +179,58 @@ def test_moments_of_blocks(batch):
             x = y
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("side", [2, 5])
+def test_expected_square_written_out(side, stride):
+    """2/fan_in times the sum of squares under the taps inside, for every place of the output."""
+    x = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0), dtype=F64)
+    places = -(-side // stride)
+    layer = g.Layer(x, torch.empty(1, 4, places, places), torch.empty(0), kernel=3, stride=stride, padding=1)
+    found = g.expected_square(x.square().mean(1), layer)
+    assert found.shape == (1, places, places)
+    for row in range(places):
+        for column in range(places):
+            inside = [
+                float(x[0, :, p, q].square().sum())
+                for p in range(stride * row - 1, stride * row + 2)
+                for q in range(stride * column - 1, stride * column + 2)
+                if 0 <= p < side and 0 <= q < side
+            ]
+            assert float(found[0, row, column]) == pytest.approx(2 / 27 * sum(inside))
+
+
+def test_expected_branch(batch):
+    """Written out through both convolutions, and 2 (4/9)^2 of the input on 2 x 2 places."""
+    found = g.block_moments(g.record(resnet(20, None, width=3, dtype=F64), *batch))
+    assert [found[k].channels for k in (0, 4, 7)] == [3, 6, 12]
+    assert found[7].expected_branch / found[7].before == pytest.approx(2 * (4 / 9) ** 2)
+    for k in (0, 1, 2, 4, 5):
+        assert 2 * (4 / 9) ** 2 < found[k].expected_branch / found[k].before < 2
+
+
+def test_outputs_over_their_mean():
+    """Over many filters and starts the ratio is 1; with filters of 1.5 times the variance it is 1.5."""
+    images, classes = mini_batches(*digits(F64), 4, 1)[0]
+    width = 32
+
+    def ratios(seed, norm, change=1.0):
+        model = resnet(8, norm, width=width, dtype=F64, seed=seed)
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                if "conv" in name:
+                    weight.mul_(change**0.5)
+        return g.output_ratios(g.record(model, images, classes))
+
+    for norm, change in ((None, 1.0), ("batch", 1.0), (None, 1.5)):
+        found = [ratios(seed, norm, change) for seed in range(4)]
+        assert len(found[0]) == 7
+        mean = sum(sum(f.values()) for f in found) / 28
+        # each varies by at most 2/32: four standard errors
+        assert mean == pytest.approx(change, abs=4 * change * math.sqrt(2 / width / 28))
+    with pytest.raises(InvalidInputError, match="resnet"):
+        g.output_ratios(g.Recording(0.0, images, images, {}, {}))
+
+
 def test_moments_need_blocks(batch):
     with pytest.raises(InvalidInputError, match="resnet"):
         g.block_moments(g.record(vgg(channels=(2,), hidden=()), *batch))

@@ -71,6 +71,17 @@ def test_light_tails_are_not_heavy(distribution, seed):
     assert not found.heavier_than_exponential
 
 
+def test_entries_of_low_rank_are_not_independent():
+    """Of rank 2 every entry is Laplace's; shared factors spread the index far beyond the error that is claimed."""
+    rngs = [np.random.default_rng(seed) for seed in range(8)]
+    found = [tails.fit_tail(rng.normal(size=(32, 2)) @ rng.normal(size=(2, 288)), (0.05,)) for rng in rngs]
+    independent = [tails.fit_tail(rng.laplace(size=SIZE), (0.05,)) for rng in rngs]
+    spread, fair = (np.std([f.index for f in fits], ddof=1) for fits in (found, independent))
+    error = np.mean([f.error for f in found])
+    # of 8 values a standard deviation errs by 1/sqrt(14), 27 %: 3 of that
+    assert fair < 1.8 * error < spread
+
+
 def test_a_power_law_is_rejected_where_an_exponential_is_true():
     found = tails.fit_tail(sample(stats.expon()), (0.2,))
     assert "exponential" in found.power_law_rejected and not found.heavy

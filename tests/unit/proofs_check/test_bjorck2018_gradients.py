@@ -12,7 +12,7 @@ SLUG = "bjorck2018.gradients_at_init"
 n = sp.Symbol("n", integer=True, positive=True)
 s = sp.Symbol("s", positive=True)
 eps = sp.Symbol("epsilon", nonnegative=True)
-c = sp.Symbol("c", nonnegative=True)
+r = sp.Symbol("r", nonnegative=True)
 k = sp.Symbol("k", integer=True, nonnegative=True)
 f = sp.Symbol("f", real=True)
 P, Q = sp.symbols("P Q", nonnegative=True)
@@ -42,12 +42,26 @@ WRONG = [
     ("ratio", "rhs", lambda e: e / 2),
     ("output of a layer", "rhs", lambda e: 2 * e),
     ("ReLU halves", "rhs", lambda e: e / 2),
-    ("branch without normalisation", "rhs", lambda e: e / 2),
+    ("reached at most", "rhs", lambda e: e / 2),
+    ("reached at least", "lhs", lambda e: 2 * e),
+    ("reached at least", "terms", without(0)),
+    ("first layer at most", "rhs", lambda e: e / 2),
+    ("first layer at most", "terms", without(4)),  # m_j could be above K
+    ("first layer at least", "lhs", lambda e: 2 * e),
+    ("first layer at least", "lhs", lambda e: e / r),  # as if nothing hung over the border
+    ("branch without normalisation at most", "rhs", lambda e: e * r),  # as if all places were in corners
+    ("branch without normalisation at most", "terms", without(1)),  # without the ReLU's half
+    ("branch without normalisation at least", "lhs", lambda e: e / r**2),  # one c for both ends
+    ("branch without normalisation at least", "lhs", lambda e: e / r),  # the border counted in one layer only
+    ("a layer on 2 x 2 places", "rhs", lambda e: e * sp.Rational(9, 4)),
+    ("branch on 2 x 2 places", "rhs", lambda e: e * sp.Rational(9, 4)),
     ("at most all of it", "rhs", lambda e: e - f**2 / 2),
     ("at least half, |f| = x - e", "lhs", lambda e: 2 * e),
     ("at least half, |f| = x + e", "lhs", lambda e: e + sp.Symbol("x", nonnegative=True) ** 2),
-    ("one block at most", "rhs", lambda e: e / (1 + c)),
-    ("one block at least", "lhs", lambda e: e * (1 + c / 2)),
+    ("one block at most", "rhs", lambda e: e / 3),
+    ("one block at most", "terms", without(1)),
+    ("one block at least", "lhs", lambda e: e * (1 + r**2)),
+    ("one block at least", "terms", without(1)),
     ("exponential at most", "rhs", lambda e: e / 2),
     ("exponential at least", "lhs", lambda e: 2 * e),
     ("linear at most", "rhs", lambda e: e - k / 2),
@@ -100,12 +114,46 @@ def test_a_block_over_both_signs():
     assert kept[0] == pytest.approx(0.5) and kept[-1, :39] == pytest.approx(1.0)
 
 
-def test_a_branch_without_normalisation():
-    """Two layers of variance 2/fan_in on one input: twice its mean square, over many draws."""
+def branches(x, draws, rng):
+    """Mean squares of two convolutions of 3 x 3 taps with a ReLU in between, for inputs x of shape ``(C, L, L)``."""
+    channels, side, _ = x.shape
+    taps = range(3)
+
+    def convolved(images):
+        padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)))
+        under = [padded[:, :, a : a + side, b : b + side] for a in taps for b in taps]
+        weights = rng.normal(size=(draws, 9, channels, channels)) * np.sqrt(2 / (9 * channels))
+        return np.einsum("dtoc,dtcpq->dopq", weights, np.stack(np.broadcast_arrays(*under), 1))
+
+    hidden = np.maximum(convolved(np.broadcast_to(x, (draws, *x.shape))), 0)
+    return (convolved(hidden) ** 2).mean((1, 2, 3))
+
+
+PLACES = {
+    "2 x 2": (2, lambda x: x, 2 * (4 / 9) ** 2),
+    "a corner": (4, lambda x: x * np.pad([[1.0]], (0, 3)), None),
+    "all places": (4, lambda x: x, None),
+    "the middle": (5, lambda x: x * np.pad([[1.0]], 2), 2.0),
+}
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_a_branch_without_normalisation(where):
+    """Between 2 (4/9)^2 and 2 times the mean square of the input, and at the ends where the proof says."""
+    side, masked, exact = PLACES[where]
     rng = np.random.default_rng(1)
-    fan_in, draws = 8, 20_000
-    x = np.abs(rng.normal(size=fan_in))
-    first = np.maximum(rng.normal(size=(draws, fan_in, fan_in)) @ x * np.sqrt(2 / fan_in), 0)
-    branch = np.einsum("dk,dk->d", rng.normal(size=(draws, fan_in)), first) * np.sqrt(2 / fan_in)
-    error = np.std(branch**2) / np.sqrt(draws)
-    assert np.mean(branch**2) == pytest.approx(2 * np.mean(x**2), abs=4 * error)
+    x = masked(np.abs(rng.normal(size=(4, side, side))))
+    found = branches(x, 2000, rng) / np.mean(x**2)
+    error = 4 * np.std(found) / np.sqrt(len(found))
+    assert 2 * (4 / 9) ** 2 - error <= found.mean() <= 2 + error
+    if exact is not None:
+        assert found.mean() == pytest.approx(exact, abs=error)
+    else:
+        assert 2 * (4 / 9) ** 2 + error < found.mean() < 2 - error  # there is no one ratio
+
+
+@pytest.mark.parametrize("side", [2, 3, 8])
+def test_the_least_share_of_taps(side):
+    padded = np.pad(np.ones((side, side)), 1)
+    reached = sum(padded[a : a + side, b : b + side] for a in range(3) for b in range(3))
+    assert reached.min() == 4 and reached.max() == (4 if side == 2 else 9)
