@@ -1,6 +1,7 @@
 """The README's tables are what the committed results of ``bn-theory bench`` and ``verify`` say, digit by digit."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,76 @@ def test_digits(verified):
     }
     text = ", ".join(f"{mean:.2f} {norm}" for norm, mean in means.items())
     assert row("the same in float32")[1:3] == [str(len(means)), text]
+
+
+# --- networks and Understanding BN, from the same run ---
+
+
+def of(verified, slug, kind, *words):
+    """Evidence of a kind whose name has all these words."""
+    return [e for e in verified[slug]["evidence"] if e["kind"] == kind and all(w in e["name"] for w in words)]
+
+
+def spread(e, digits=3):
+    return "{:.{d}f} ({:.{d}f} to {:.{d}f})".format(e["measured"], *e["interval"], d=digits)
+
+
+def test_networks_at_every_step(verified):
+    slug = "arora2019.networks"
+    same = [e for what in ("orthogonality", "norm growth") for e in of(verified, slug, "identity", what)]
+    _, count, bound, _ = row("networks, every step, group and filter")
+    worst = max(e["measured"] for e in same)
+    assert (count, bound) == (str(len(same)), f"at most {100 * worst:.1f} % of the rounding bound")
+    wrong = [e for what in ("orthogonality", "norm growth") for e in of(verified, slug, "control", what)]
+    _, count, times, _ = row("the same with decay, momentum")
+    over = [e["measured"] for e in wrong]
+    assert (count, times) == (str(len(wrong)), f"{power(min(over))} to {power(max(over))} times the bound")
+
+
+def test_networks_with_eps_and_over_rates(verified):
+    slug = "arora2019.networks"
+    found = of(verified, slug, "exponent", "eps", "exponent of the violation")
+    ends = [end for e in found for end in e["interval"]]
+    _, count, measured, _ = row("violation of invariance by eps")
+    assert (count, measured) == (str(len(found)), f"{min(ends):.4f} to {max(ends):.4f}")
+    (flat,) = of(verified, slug, "comparison", "flat")
+    assert row("learning rates 0.01 to 100")[2] == spread(flat)
+    apart = of(verified, slug, "comparison", "at the largest rate")
+    assert row("the same at rate 100: minus")[1:3] == [str(len(apart)), ", ".join(map(spread, apart))]
+
+
+def test_noise_and_products(verified):
+    exact = of(verified, "bjorck2018.sgd_noise", "identity")
+    _, count, off, _ = row("noise of the SGD step")
+    assert (count, off) == (str(len(exact)), f"off by {max(e['measured'] for e in exact):g}")
+    slug = "bjorck2018.gaussian_products"
+    moments = of(verified, slug, "amplitude", "moment", "N = 16")
+    _, count, off, _ = row("products of Gaussian matrices, moments")
+    assert (count, off) == (str(len(moments)), f"off by at most {max(map(farthest, moments)):.1f} %, interval included")
+    smallest = of(verified, slug, "exponent", "median of the smallest")
+    _, count, fits, asked = row("the same: exponent of the median smallest")
+    assert (count, fits) == (str(len(smallest)), ", ".join(spread(e, 2) for e in smallest))
+    assert asked.startswith(" / ".join(f"{e['predicted']:g}" for e in smallest))
+
+
+def test_largest_rates_and_generalisation(verified):
+    ratios = of(verified, "bjorck2018.largest_rate", "comparison", "ratio of the largest")
+    _, count, least, _ = row("largest rate that trains, with over without")
+    texts = [f"{math.exp(e['interval'][0]):.1f} at {e['name'].split(':')[0]}" for e in ratios]
+    assert (count, least) == (str(len(ratios)), f"at least {', '.join(texts)}")
+    better = of(verified, "bjorck2018.rate_and_generalisation", "comparison", "test accuracy")
+    _, count, gains, _ = row("test accuracy with batch normalisation at 0.1 minus")
+    assert (count, gains) == (str(len(better)), ", ".join(spread(e) for e in better))
+
+
+def test_answers_to_the_reviews(verified):
+    """Those that the README gives are the run's own sentences."""
+    text = readme()
+    _, _, rest = text.partition("What the reviews of the paper left open")
+    given = [" ".join(line[2:].split()) for line in rest.partition("\n## ")[0].replace("\n  ", " ").splitlines()]
+    given = [line for line in given if line.startswith("*Q")]
+    answers = {e["details"].get("answer") for e in verified["bjorck2018.review_questions"]["evidence"]}
+    assert len(given) >= 7
+    for line in given:
+        question, _, answer = line.partition("* ")
+        assert answer in answers, question
