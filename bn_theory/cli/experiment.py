@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
 import numpy as np
 
 from bn_theory.cli.output import progress, show
-from bn_theory.errors import MissingExtraError
+from bn_theory.errors import InvalidInputError, MissingExtraError
 from bn_theory.experiments.experiment import CIFAR, DIGITS
 from bn_theory.experiments.libraries import need_libraries
 from bn_theory.experiments.registry import NAMES, experiment
@@ -37,30 +38,59 @@ def run(options) -> int:
     setup = chosen.setup(data, device=options.device, seed=options.seed, seeds=options.seeds, **sizes)
     need_libraries()
     from bn_theory.experiments import dataset as files
-    from bn_theory.experiments.execute import RESULTS, check_device, check_folder, execute
+    from bn_theory.experiments.execute import (
+        RESULTS,
+        STATE,
+        check_device,
+        check_folder,
+        enough_memory,
+        execute,
+        finished,
+    )
 
     folder = Path(options.out or chosen.name)
-    check_device(setup.device)
     check_folder(folder, resume=options.resume)
-    drawn = _drawn(chosen)
+    made = finished(chosen, setup, folder)
+    if not made:
+        check_device(setup.device)
+    functions = _functions(chosen)
     split = _data(options, setup)
+    if not made:
+        with enough_memory(setup):
+            split = split.to(setup.device)
     print(f"{chosen.title}\n{_sizes(setup, split)}\n", flush=True)
     try:
         with progress() as (doing, done):
             found = execute(chosen, setup, split, folder, resume=options.resume, doing=doing, done=done)
     except KeyboardInterrupt:
-        print(f"bn-theory: go on by the same command with --resume; the state is in {folder}", file=sys.stderr)
+        hint = "nothing was written; give the same command again"
+        if (folder / STATE).is_file():
+            hint = f"go on by the same command with --resume; the state is in {folder}"
+        print(f"bn-theory: {hint}", file=sys.stderr)
         raise
     files.write(folder / RESULTS, found)
-    for name, function in drawn.items():
-        figure = getattr(network_figures, function)(found, title=f"{chosen.title}\n{split.name}")
-        write_whole(folder / f"{name}.png", figures.as_png(figure))
     show(_headline(chosen, found))
-    print(f"\nwritten to {folder}: {', '.join([RESULTS, *(f'{name}.png' for name in drawn)])}")
+    drawn = _draw(functions, found, folder, f"{chosen.title}\n{split.name}")
+    print(f"\nwritten to {folder}: {', '.join([RESULTS, *drawn])}")
     return 0
 
 
-def _drawn(chosen):
+def _draw(functions, found, folder, title):
+    """Write the figures and give the names of their files; one that has nothing to show is left out."""
+    written = []
+    for name, function in functions.items():
+        file = f"{name}.png"
+        try:
+            figure = getattr(network_figures, function)(found, title=title)
+        except InvalidInputError as error:
+            print(f"bn-theory: {file} is left out: {error}", file=sys.stderr)
+            continue
+        write_whole(folder / file, figures.as_png(figure))
+        written.append(file)
+    return written
+
+
+def _functions(chosen):
     """The figures, none where they cannot be drawn: a long run is not to be lost for that, nor to fail in the end."""
     try:
         figures.need_matplotlib()
@@ -74,10 +104,8 @@ def _data(options, setup):
     from bn_theory.networks.data import cifar10, digits_split
 
     if options.data is None:
-        split = digits_split(seed=setup.seeds[0])
-    else:
-        split = cifar10(options.data, verified=not options.unverified_data)
-    return split.to(setup.device)
+        return digits_split(seed=setup.seeds[0])
+    return cifar10(options.data, verified=not options.unverified_data)
 
 
 def _sizes(setup, split):
@@ -120,5 +148,6 @@ def _cell(found, name, place):
     if f"{name}_low" in found and np.isfinite(found[f"{name}_low"].sel(place)):
         mean, low, high = (float(found[name + ending].sel(place)) for ending in ("_mean", "_low", "_high"))
         return f"{mean:.4g} ({low:.4g} .. {high:.4g})"
-    least, most = float(values.min()), float(values.max())
-    return f"{least:.4g}" if least == most else f"{least:.4g} .. {most:.4g}"
+    top = values.attrs.get("lower_bound_from", math.inf)
+    words = [f"{'>= ' if value >= top else ''}{value:.4g}" for value in (float(values.min()), float(values.max()))]
+    return " .. ".join(dict.fromkeys(words))

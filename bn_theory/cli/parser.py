@@ -372,7 +372,11 @@ def _experiment(commands):
     parser.add_argument("--out", metavar="DIR", help="folder of all that is written (default: ./NAME)")
     parser.add_argument("--resume", action="store_true", help="go on with what is in that folder")
     parser.add_argument("--seeds", type=whole(1, 10_000), default=3, metavar="N", help="runs of each case (default: 3)")
-    parser.add_argument("--seed", type=whole(0, 2**31), default=0, metavar="N", help="the first of them (default: 0)")
+    parser.add_argument(
+        "--seed", type=whole(0, 2**31), default=0, metavar="N",
+        help="the first of them (default: 0); it also splits the digits into training and test, once for all runs: "
+        "intervals over seeds hold for that split",
+    )  # fmt: skip
     sizes = parser.add_argument_group("sizes", "defaults are shown by --list; an experiment has not all of them")
     sizes.add_argument("--epochs", type=whole(1), metavar="N", help="of each run")
     sizes.add_argument("--batch", type=whole(1), metavar="N", help="images a step")

@@ -7,7 +7,6 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-import torch
 import xarray as xr
 
 from bn_theory.errors import DataFileError
@@ -24,8 +23,8 @@ def assemble(experiment: Experiment, setup: Setup, split: Split, state: Checkpoi
     """All records with dims ``(axes..., seed, epoch)`` and their own further axis, and what follows from them.
 
     Epoch 0 is before the first step. What a run did not reach is ``nan``; ``diverged`` is the step at which its loss
-    was not finite, -1 where it always was. Attributes name the experiment, its configuration, the data with their
-    checksum, versions, processor and device.
+    was not finite, the number of steps where only what the last one left is not, -1 where all was finite. Attributes
+    name the experiment, its configuration, the data with their checksum, versions, processor and device.
     """
     axes = experiment.axes(setup)
     shape = (len(setup.seeds), *(len(values) for values in axes.values()))
@@ -41,7 +40,7 @@ def assemble(experiment: Experiment, setup: Setup, split: Split, state: Checkpoi
         name: variable(state.records[name], ("epoch", *([r.axis] if r.axis else [])), r.meaning)
         for name, r in experiment.records.items()
     }
-    meaning = "step at which the loss was not finite, -1 where it always was"
+    meaning = "step at which the loss, or after the last one a parameter or record, was not finite; -1 where all were"
     variables["diverged"] = variable(state.diverged, (), meaning)
     coordinates = axes | {"seed": list(setup.seeds), "epoch": list(range(setup.epochs + 1))} | further
     coordinates = {name: list(values) for name, values in coordinates.items()}
@@ -59,7 +58,7 @@ def _attributes(experiment, setup, split, state):
         "source": experiment.source,
         "data": split.name,
         "data_sha256": split.checksum,
-        "device": torch.cuda.get_device_name() if setup.device == "cuda" else "cpu",
+        "device": ", ".join(state.configuration["devices"]),
         "seeds": ", ".join(map(str, setup.seeds)),
         "configuration": json.dumps(state.configuration),
     }

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 
 import torch
 
-from bn_theory.errors import DeviceError, DeviceMemoryError, InvalidInputError
+from bn_theory.errors import DataFileError, DeviceError, DeviceMemoryError, InvalidInputError
 from bn_theory.experiments import checkpoint as saved
 from bn_theory.experiments.checkpoint import Checkpoint
 from bn_theory.experiments.dataset import assemble
 from bn_theory.experiments.experiment import DIGITS, Experiment, Setup
+from bn_theory.experiments.lock import alone
 from bn_theory.files import writable_target
 from bn_theory.networks.data import Split
 
@@ -40,6 +43,22 @@ def check_device(device: str) -> None:
         raise DeviceError(f"--device cuda cannot be used: {how}; or run on --device cpu")
 
 
+@contextmanager
+def enough_memory(setup: Setup):
+    """Tell of a GPU's memory that does not suffice within the block.
+
+    Raises:
+        DeviceMemoryError: it does not; the message names what to lower.
+    """
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise DeviceMemoryError(
+            f"{setup.experiment} does not fit into the GPU's memory at batch {setup.batch} and width {setup.width}; "
+            "take less of one of them, with another --out, or --device cpu"
+        ) from error
+
+
 def configuration(setup: Setup, split: Split) -> dict:
     """What an experiment's numbers depend on, in JSON's types.
 
@@ -49,6 +68,7 @@ def configuration(setup: Setup, split: Split) -> dict:
     versions = {name: _version(name) for name in VERSIONS}
     threads = 1 if setup.data == DIGITS else torch.get_num_threads()
     found = asdict(setup) | {"checksum": split.checksum, "versions": versions, "threads": threads}
+    found["devices"] = _devices(setup)
     return json.loads(json.dumps(found))
 
 
@@ -69,10 +89,14 @@ def check_folder(folder, *, resume: bool) -> None:
     """Refuse a folder before the work whose results go there.
 
     Raises:
-        InvalidInputError: without ``resume`` it holds a state or results already, with it there is no state; it cannot
-            be written, or it is missing and so is the folder above.
+        InvalidInputError: it is something else than a folder; without ``resume`` it holds a state or results already,
+            with it there is no state; it cannot be written, or it is missing and so is the folder above.
     """
     folder = Path(folder)
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise InvalidInputError(
+            f"{folder} is there and is not a folder, which the results need; give another --out, or move it away"
+        )
     if resume and not (folder / STATE).is_file():
         raise InvalidInputError(f"there is nothing to resume in {folder}; leave out --resume to start")
     present = [name for name in (STATE, RESULTS) if (folder / name).exists()]
@@ -90,6 +114,16 @@ def _make(folder):
         raise InvalidInputError(f"cannot make the folder {folder}: {error.strerror}") from error
 
 
+def finished(experiment: Experiment, setup: Setup, folder) -> bool:
+    """Whether the folder's state has as many complete runs as the setup asks for: gathering them needs no device.
+
+    Raises:
+        DataFileError: the state is damaged.
+    """
+    path = Path(folder) / STATE
+    return path.is_file() and saved.read(path).run >= len(experiment.runs(setup))
+
+
 def begin(experiment: Experiment, setup: Setup, split: Split, folder, *, resume: bool) -> Checkpoint:
     """The state to start from: that of the folder, or a new one that is written there.
 
@@ -98,13 +132,22 @@ def begin(experiment: Experiment, setup: Setup, split: Split, folder, *, resume:
         DataFileError: the state is damaged.
     """
     check_folder(folder, resume=resume)
-    path, wanted = Path(folder) / STATE, configuration(setup, split)
-    if resume:
-        found = saved.read(path)
-        saved.check_same(path, found.configuration, wanted)
-        for draft in path.parent.glob(f".{STATE}.*.part"):  # of a process that was killed while it wrote
-            draft.unlink(missing_ok=True)
+    path, new = Path(folder) / STATE, _new(experiment, setup, split)
+    if not resume:
+        _make(folder)
+        saved.write(path, new)
+        return new
+    found = saved.read(path)
+    saved.check_same(path, found.configuration, new.configuration)
+    saved.check_fits(path, found, new, setup.epochs)
+    if found.run == len(found.diverged):
         return found
+    devices = dict.fromkeys([*found.configuration["devices"], *new.configuration["devices"]])
+    return replace(found, configuration=found.configuration | {"devices": list(devices)})
+
+
+def _new(experiment, setup, split):
+    """The state before the first run."""
     labels = experiment.labels(setup, split)
     runs = len(experiment.runs(setup))
     shapes = {name: () if r.axis is None else (len(labels[r.axis]),) for name, r in experiment.records.items()}
@@ -112,10 +155,13 @@ def begin(experiment: Experiment, setup: Setup, split: Split, folder, *, resume:
         name: torch.full((runs, setup.epochs + 1, *shape), torch.nan, dtype=torch.float64)
         for name, shape in shapes.items()
     }
-    _make(folder)
-    new = Checkpoint(wanted, 0, 0, records, torch.full((runs,), -1), {})
-    saved.write(path, new)
-    return new
+    return Checkpoint(configuration(setup, split), 0, 0, records, torch.full((runs,), -1), {})
+
+
+def _clear_drafts(folder):
+    """Remove what a process left that was killed while it wrote."""
+    for draft in Path(folder).glob(f".{STATE}.*.part"):
+        draft.unlink(missing_ok=True)
 
 
 def execute(
@@ -134,7 +180,7 @@ def execute(
     and then gives bit for bit the numbers of one that was not, on the CPU.
 
     Args:
-        split: the data, on ``setup.device``.
+        split: the data, on ``setup.device``; on any where all runs are made already.
         folder: gets the file ``STATE``; it is made where it is missing.
         doing: told what is under way, with the time left. done: told of each run that is complete.
 
@@ -143,11 +189,23 @@ def execute(
 
     Raises:
         DeviceError: the device cannot be used; ``DeviceMemoryError`` where its memory is too small.
-        InvalidInputError: see :func:`check_runs`, :func:`check_folder` and :func:`begin`.
+        InvalidInputError: see :func:`check_runs`, :func:`check_folder` and :func:`begin`; another process works there.
     """
-    check_device(setup.device)
-    check_runs(experiment, setup, split)
-    state = begin(experiment, setup, split, folder, resume=resume)
+    check_folder(folder, resume=resume)
+    with enough_memory(setup):
+        if not finished(experiment, setup, folder):
+            check_device(setup.device)
+            check_runs(experiment, setup, split)
+        _make(folder)
+        with alone(folder) as locked:
+            if locked:
+                _clear_drafts(folder)
+            state = begin(experiment, setup, split, folder, resume=resume)
+            return assemble(experiment, setup, split, _all_runs(experiment, setup, split, folder, state, doing, done))
+
+
+def _all_runs(experiment, setup, split, folder, state, doing, done):
+    """The state after the last run."""
     runs, clock = experiment.runs(setup), _Clock(state, setup)
     threads = torch.get_num_threads()
     torch.set_num_threads(state.configuration["threads"])
@@ -165,14 +223,9 @@ def execute(
             loss = float(state.records["loss"][state.run - 1, -1])
             outcome = f"loss {loss:.4g}" if step < 0 else f"diverged at step {step}"
             done(f"{place}: {outcome}{clock.left(state)}")
-    except torch.cuda.OutOfMemoryError as error:
-        raise DeviceMemoryError(
-            f"{setup.experiment} does not fit into the GPU's memory at batch {setup.batch} and width {setup.width}; "
-            "take less of one of them, with another --out, or --device cpu"
-        ) from error
     finally:
         torch.set_num_threads(threads)
-    return assemble(experiment, setup, split, state)
+    return state
 
 
 def described(case) -> str:
@@ -196,6 +249,11 @@ def _run(experiment, setup, split, state, seed, case):
 
     if state.trainer:
         trainer.load({name: tensor.to(setup.device) for name, tensor in state.trainer.items()})
+        if trainer.step != state.epoch * trainer.steps_per_epoch:
+            raise DataFileError(
+                f"{STATE} is damaged: it has {trainer.step} steps of the run under way, and epoch {state.epoch} ends "
+                f"at {state.epoch * trainer.steps_per_epoch}; move it away to start anew"
+            )
     else:
         measure(0)
     for epoch in range(state.epoch + 1, setup.epochs + 1):
@@ -203,10 +261,16 @@ def _run(experiment, setup, split, state, seed, case):
         measure(epoch)
         if trainer.diverged is not None:
             diverged[state.run] = trainer.diverged
+        elif epoch == setup.epochs and not _finite(trainer.model, [r[state.run, epoch] for r in records.values()]):
+            diverged[state.run] = trainer.step  # no step follows at which the trainer would find it
         if epoch == setup.epochs or trainer.diverged is not None:
             break
         yield replace(state, epoch=epoch, records=records, diverged=diverged, trainer=trainer.state())
     yield replace(state, run=state.run + 1, epoch=0, records=records, diverged=diverged, trainer={})
+
+
+def _finite(model, values):
+    return all(bool(torch.isfinite(tensor).all()) for tensor in (*model.parameters(), *values))
 
 
 class _Clock:
@@ -236,6 +300,13 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _devices(setup):
+    """Names of what the runs are made on; none for a GPU where there is none."""
+    if setup.device == "cpu":
+        return ["cpu"]
+    return [torch.cuda.get_device_name()] if torch.cuda.is_available() else []
 
 
 def _version(name):

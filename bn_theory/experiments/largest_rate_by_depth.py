@@ -33,9 +33,13 @@ def measure(trainer, setup, case, split, epoch):
 
 
 def conclude(dataset, setup):
-    """Which runs trained, and the largest rate that did for each network, depth and seed."""
+    """Which runs trained, and the largest rate that did for each network, depth and seed.
+
+    The grid's largest is a lower bound where it trained, which the attribute ``lower_bound_from`` says.
+    """
     start = np.minimum(dataset.first_loss.isel(epoch=-1), math.log(CLASSES))
-    trained = dataset.loss.isel(epoch=-1) < TRAINS * start  # false for what is not finite
+    # false for what is not finite; the last step may have destroyed the weights after the last loss
+    trained = (dataset.loss.isel(epoch=-1) < TRAINS * start) & (dataset.diverged < 0)
     largest = trained * dataset.rate
     return dataset.drop_vars("first_loss").assign(
         first_loss=dataset.first_loss.isel(epoch=1).assign_attrs(meaning="loss of the first mini-batch"),
@@ -43,7 +47,8 @@ def conclude(dataset, setup):
             meaning=f"1 where the last epoch's loss is below {TRAINS} of the first and of guessing's, log {CLASSES}"
         ),
         largest_rate=largest.max("rate").assign_attrs(
-            meaning="largest learning rate of the grid that trained, 0 where none did (dimensionless)"
+            meaning="largest learning rate of the grid that trained, 0 where none did (dimensionless)",
+            lower_bound_from=float(dataset.rate.max()),  # nothing larger was tried
         ),
     )
 

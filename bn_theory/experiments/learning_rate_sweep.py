@@ -8,6 +8,8 @@ choice; the twin without normalisation has nothing of it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bn_theory.experiments.experiment import CIFAR, DIGITS, Experiment, Record
@@ -79,7 +81,8 @@ def measure(trainer, setup, case, split, epoch):
 def labels(setup, split):
     """Names of the kernels."""
     case = {"setting": SETTINGS[0], "rate": setup.rates[0]}
-    return {"kernel": kernels(network(setup, case, setup.seeds[0], split))}
+    # names need no GPU: what one has made can be gathered where there is none
+    return {"kernel": kernels(network(replace(setup, device="cpu"), case, setup.seeds[0], split))}
 
 
 def conclude(dataset, setup):

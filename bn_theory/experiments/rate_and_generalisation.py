@@ -50,7 +50,10 @@ def residual(setup, case, seed, split, depth):
 
 
 def measure(trainer, setup, case, split, epoch):
-    """Loss while training; loss and accuracy on all images in eval mode, none of it once the run has ended."""
+    """Loss while training; loss and accuracy on all images in eval mode, none once the run has ended.
+
+    Where that loss is not finite there is no accuracy: the place of the largest of numbers that are none says nothing.
+    """
     from bn_theory.networks import evaluate
 
     found = {"loss": epoch_loss(trainer, epoch)}
@@ -58,7 +61,8 @@ def measure(trainer, setup, case, split, epoch):
         values = (math.nan, math.nan)
         if trainer.diverged is None:
             values = evaluate(trainer.model, getattr(split, f"{part}_images"), getattr(split, f"{part}_classes"))
-        found |= {f"{part}_loss": values[0], f"{part}_accuracy": values[1]}
+        loss, accuracy = values
+        found |= {f"{part}_loss": loss, f"{part}_accuracy": accuracy if math.isfinite(loss) else math.nan}
     return found
 
 

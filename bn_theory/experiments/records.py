@@ -23,19 +23,21 @@ def epoch_loss(trainer, epoch: int) -> float:
 
 
 def final(dataset, name: str):
-    """Mean of a record over the last ``LAST`` epochs; not finite for a run that ended before.
+    """Mean of a record over the last ``LAST`` epochs; not finite for a run that diverged, be it at its last step.
 
     Returns:
         ``xarray.DataArray`` without the dim ``epoch``.
     """
     epochs = dataset.sizes["epoch"] - 1
-    return dataset[name].isel(epoch=slice(-min(LAST, epochs), None)).mean("epoch", skipna=False)
+    values = dataset[name].isel(epoch=slice(-min(LAST, epochs), None)).mean("epoch", skipna=False)
+    return values.where(dataset.diverged < 0)
 
 
 def with_interval(dataset, name: str, values, meaning: str):
     """The data set with ``NAME`` over seeds, ``NAME_mean`` and, from three seeds on, ``NAME_low`` and ``NAME_high``.
 
-    The interval is Student's at 95 %; there is none (``nan``) with fewer seeds or where a run did not end finite.
+    The interval is Student's at 95 %; there is none (``nan``) with fewer seeds or where a run did not end finite. All
+    seeds are trained and tested on one split of the images: it says nothing of how the answer depends on the split.
     """
     from bn_theory.theorems.intervals import FEWEST, over_seeds
 
@@ -47,7 +49,9 @@ def with_interval(dataset, name: str, values, meaning: str):
             if np.all(np.isfinite(ordered[place])):
                 low.values[place], high.values[place] = over_seeds(ordered[place])
     named = {"": values, "_mean": mean, "_low": low, "_high": high}
-    words = {"": "", "_mean": ", mean over seeds", "_low": ", 95 % interval, lower", "_high": ", 95 % interval, upper"}
+    over = "over seeds of start and order at one split of the images"
+    words = {"": "", "_mean": f", mean {over}"}
+    words |= {f"_{end}": f", 95 % interval {over}, {side}" for end, side in (("low", "lower"), ("high", "upper"))}
     return dataset.assign(
         {name + ending: value.assign_attrs(meaning=meaning + words[ending]) for ending, value in named.items()}
     )

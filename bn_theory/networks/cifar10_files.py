@@ -176,8 +176,8 @@ def _python(path, content):
         batch = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
     except _Refused as error:
         raise DataFileError(
-            f"{path} asks for {error} and is not read: a pickle of CIFAR-10 holds numbers, texts and arrays of bytes; "
-            f"take the binary version ({BINARY.archive})"
+            f"{path} asks for {error} and is not read: a pickle of CIFAR-10 holds numbers, texts and arrays of bytes "
+            f"of shape (images, {PIXELS}); take the binary version ({BINARY.archive})"
         ) from error
     except Exception as error:  # a damaged pickle may raise anything
         raise DataFileError(
@@ -187,8 +187,8 @@ def _python(path, content):
     if not isinstance(batch, dict) or not {b"data", b"labels"} <= set(batch):
         raise DataFileError(f"{path} must be a dictionary with data and labels, and is {_kind(batch)}; {WAY_OUT}")
     pixels, labels = batch[b"data"], batch[b"labels"]
-    pixels = pixels.found if isinstance(pixels, _Array) else pixels
-    if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != PIXELS:
+    pixels = pixels.found if isinstance(pixels, _Array) and pixels.found is not None else pixels
+    if not isinstance(pixels, np.ndarray):
         raise DataFileError(f"{path}: data must be bytes of shape (images, {PIXELS}), not {_kind(pixels)}; {WAY_OUT}")
     if not isinstance(labels, list) or not all(type(label) is int for label in labels):
         raise DataFileError(f"{path}: labels must be a list of whole numbers, not {_kind(labels)}; {WAY_OUT}")
@@ -198,8 +198,8 @@ def _python(path, content):
 
 
 def _kind(value):
-    if isinstance(value, np.ndarray):
-        return f"of shape {value.shape}"
+    if isinstance(value, _Array):
+        return "an array without content" if value.found is None else f"an array of shape {value.found.shape}"
     if isinstance(value, dict):
         return f"a dictionary with {sorted(map(str, value))}"
     return f"of type {type(value).__name__}"
@@ -223,14 +223,23 @@ class _Bytes:
 class _Array:
     """In place of numpy's array: numpy trusts the state that it is given, a file is not to be trusted."""
 
+    found = None  # of the class: a pickle can make one without __init__
+
     def __init__(self, *_):
-        self.found = np.empty(0, dtype=np.uint8)
+        pass
 
     def __setstate__(self, state):
         _, shape, kind, by_column, content = state
         if type(kind) is not _Bytes or type(content) is not bytes:
             raise _Refused("an array of something else than bytes")
+        if not _is_images(shape):
+            raise _Refused(f"an array of shape {shape!r}"[:100])
         self.found = np.frombuffer(content, dtype=np.uint8).reshape(shape, order="F" if by_column else "C")
+
+
+def _is_images(shape):
+    """Whether it is ``(n, PIXELS)`` with ``n >= 1``: numpy would choose a size of -1 itself."""
+    return type(shape) is tuple and len(shape) == 2 and type(shape[0]) is int and shape[0] >= 1 and shape[1] == PIXELS
 
 
 class _ArraysOnly(pickle.Unpickler):

@@ -50,6 +50,8 @@ def effective_rates(dataset, *, title: str = ""):
     """
     need_matplotlib()
     chosen = [setting for setting in dataset.setting.values if setting != "no normalisation"]
+    if not np.isfinite(dataset.effective_rate.sel(setting=chosen).isel(seed=0)).any():
+        raise InvalidInputError("no effective rate of the first seed is finite: there is nothing to draw")
     figure, grid = _beside(len(chosen), title)
     for axes, setting in zip(grid, chosen, strict=True):
         rates = dataset.effective_rate.sel(setting=setting).isel(seed=0).median("kernel", skipna=False)
@@ -102,7 +104,8 @@ def largest_rates(dataset, *, title: str = ""):
     """The largest learning rate of the grid that trains, against the depth, with and without normalisation.
 
     Points are seeds, beside each other where they coincide; the line is their median. Hollow points at the lower edge
-    stand for seeds at which no rate trained; dotted lines are the ends of the grid.
+    stand for seeds at which no rate trained; dotted lines are the ends of the grid. A point on the upper one is a lower
+    bound ("or more"): nothing larger was tried.
 
     Args:
         dataset: of the experiment ``largest_rate_by_depth``. Returns and raises: as :func:`final_loss_by_rate`.
@@ -128,6 +131,8 @@ def largest_rates(dataset, *, title: str = ""):
         axes.axhline(end, color=GREY, linewidth=0.9, linestyle=(0, (1, 2)), zorder=0)
     none = {"transform": axes.get_yaxis_transform(), "fontsize": 8, "color": GREY, "va": "center"}
     axes.text(1.01, floor, "none", **none)
+    if (dataset.largest_rate >= rates.max()).any():
+        axes.text(1.01, rates.max(), "or more", **none)
     axes.set_xticks(depths)
     axes.set_xlabel("depth (layers with weights)")
     axes.set_ylabel("largest rate that trains\n(dimensionless)")

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import xarray as xr
 import bn_theory
 from bn_theory.errors import MissingExtraError
 from bn_theory.experiments import checkpoint, dataset
+from bn_theory.networks import Trainer
+from bn_theory.networks.data import Split
 from bn_theory.report import figures
 
 ROOT = Path(bn_theory.__file__).parents[1]
@@ -46,7 +49,9 @@ def test_from_an_empty_folder(call, tmp_path):
     ]
     folder = tmp_path / "learning_rate_sweep"
     assert sorted(os.listdir(tmp_path)) == ["learning_rate_sweep"]
-    assert sorted(os.listdir(folder)) == ["effective_rate.png", "final_loss.png", "results.nc", "state.safetensors"]
+    assert sorted(os.listdir(folder)) == [
+        ".lock", "effective_rate.png", "final_loss.png", "results.nc", "state.safetensors",
+    ]  # fmt: skip
     found = dataset.read(folder / "results.nc")
     assert found.final_loss.shape == (3, 1, 1) and found.attrs["experiment"] == "learning_rate_sweep"
     assert (folder / "final_loss.png").read_bytes().startswith(b"\x89PNG")
@@ -90,9 +95,9 @@ def test_killed_by_the_system_and_resumed(call, tmp_path, monkeypatch):
     state = checkpoint.read(tmp_path / STATE)
     assert (state.run, state.epoch) == (1, 0)
     left = sorted(os.listdir(tmp_path / "learning_rate_sweep"))
-    assert len(left) == 2 and left[0].endswith(".part") and left[1] == "state.safetensors"
+    assert len(left) == 3 and left[1].endswith(".part") and left[::2] == [".lock", "state.safetensors"]
     assert call(*SMALL, "--resume")[0] == 0
-    assert sorted(os.listdir(tmp_path / "learning_rate_sweep")) == ["results.nc", "state.safetensors"]
+    assert sorted(os.listdir(tmp_path / "learning_rate_sweep")) == [".lock", "results.nc", "state.safetensors"]
     assert call(*SMALL, "--out", "whole")[0] == 0
     resumed, whole = (dataset.read(tmp_path / name / "results.nc") for name in ("learning_rate_sweep", "whole"))
     xr.testing.assert_identical(resumed, whole)
@@ -111,10 +116,79 @@ def test_interrupted_and_resumed(call, tmp_path, monkeypatch):
     code, _, err = call(*SMALL)
     assert code == 130 and "go on by the same command with --resume; the state is in learning_rate_sweep" in err
     assert err.splitlines()[-1] == "bn-theory: interrupted"
-    assert os.listdir(tmp_path / "learning_rate_sweep") == ["state.safetensors"]
+    assert sorted(os.listdir(tmp_path / "learning_rate_sweep")) == [".lock", "state.safetensors"]
     monkeypatch.setattr(figures, "need_matplotlib", no_matplotlib)
     code, _, err = call(*SMALL, "--resume")
     assert code == 0 and len(err.splitlines()) == 1 + 2  # no figures; the runs that were left
+
+
+def test_interrupted_before_the_first_state(call, tmp_path, monkeypatch):
+    made = Trainer.__init__
+
+    def interrupted(*arguments, **named):
+        made(*arguments, **named)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:  # the networks are first made by check_runs
+        patch.setattr(Trainer, "__init__", interrupted)
+        code, _, err = call(*SMALL)
+    assert code == 130 and "nothing was written; give the same command again" in err and "--resume" not in err
+    assert os.listdir(tmp_path) == []
+    assert call(*SMALL)[0] == 0
+
+
+# both networks' weights are destroyed: by the only step of the run; by the first of many
+LAST = ("rate_and_generalisation", "--depth", 8, "--width", 1, "--epochs", 1, "--batch", 1437, "--rates", "1e30")
+FIRST = ("rate_and_generalisation", "--depth", 8, "--width", 2, "--epochs", 2, "--batch", 256, "--rates", "1e37")
+
+
+@pytest.mark.parametrize("arguments", [LAST, FIRST], ids=["in the last step", "early"])
+def test_where_every_run_diverges_the_answer_is_that(call, tmp_path, arguments):
+    code, out, err = call(*arguments, "--seeds", 1)
+    rows = [line.split("  ") for line in out.splitlines() if line.lstrip().startswith("1e+3")]
+    assert code == 0 and len(rows) == 1 and out.count("1 of 1 diverged") == 2
+    assert err.count("diverged at step 1") == 2
+    assert "bn-theory: accuracy.png is left out: no final_train_accuracy is finite" in err
+    assert out.splitlines()[-1] == "written to rate_and_generalisation: results.nc, training.png"
+    folder = tmp_path / "rate_and_generalisation"
+    assert sorted(os.listdir(folder)) == [".lock", "results.nc", "state.safetensors", "training.png"]
+    found = dataset.read(folder / "results.nc")
+    assert np.all(found.diverged == 1) and np.isnan(found.test_accuracy.isel(epoch=-1)).all()
+
+
+def test_a_largest_rate_at_the_grids_end_is_told_as_a_bound(call, monkeypatch):
+    monkeypatch.setattr(figures, "need_matplotlib", no_matplotlib)
+    sizes = ("--depth", 8, "--width", 2, "--epochs", 2, "--batch", 64, "--seeds", 1)
+    code, out, _ = call("largest_rate_by_depth", *sizes, "--rates", "0.01,0.1")
+    assert code == 0 and out.count(">= 0.1") == 1  # normalised; without, neither rate trains
+    code, out, _ = call("largest_rate_by_depth", *sizes, "--rates", "0.1,1e30", "--out", "wide")
+    assert code == 0 and ">=" not in out and out.splitlines()[-3].split() == ["8", "0.1", "0"]
+
+
+def test_a_finished_folder_of_a_gpu_can_be_drawn_without_one(call, tmp_path, monkeypatch):
+    assert call(*SMALL)[0] == 0
+    whole = dataset.read(tmp_path / "learning_rate_sweep" / "results.nc")
+    state = checkpoint.read(tmp_path / STATE)
+    altered = state.configuration | {"device": "cuda", "devices": ["a GPU"]}
+    checkpoint.write(tmp_path / STATE, replace(state, configuration=altered))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    code, out, err = call(*SMALL, "--resume", "--device", "cuda")
+    assert (code, err) == (0, "") and "final_loss.png" in out
+    found = dataset.read(tmp_path / "learning_rate_sweep" / "results.nc")
+    assert found.attrs["device"] == "a GPU" and found.equals(whole)
+    # one run is left: that needs it
+    checkpoint.write(tmp_path / STATE, replace(state, run=2, configuration=altered))
+    code, _, err = call(*SMALL, "--resume", "--device", "cuda")
+    assert code == 2 and "--device cuda cannot be used" in err
+
+
+def test_images_that_do_not_fit_into_the_gpu(call, tmp_path, monkeypatch):
+    def full(*_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Split, "to", full)
+    code, _, err = call(*SMALL)
+    assert code == 2 and "does not fit into the GPU's memory" in err and os.listdir(tmp_path) == []
 
 
 def test_without_matplotlib_the_results_are_written_all_the_same(call, monkeypatch, tmp_path):
@@ -195,5 +269,10 @@ def test_a_missing_gpu(call, tmp_path):
 
 def test_a_file_in_the_folders_place(call, tmp_path):
     (tmp_path / "out").touch()
-    code, _, err = call(*SMALL, "--out", "out")
-    assert code == 2 and "out" in err and "Traceback" not in err
+    # before the data are looked for and networks are made
+    for further in ((), ("--resume",), ("--data", "absent"), ("--batch", 1)):
+        code, out, err = call(*SMALL, *further, "--out", "out")
+        assert code == 2 and out == ""
+        assert err == (
+            "bn-theory: out is there and is not a folder, which the results need; give another --out, or move it away\n"
+        )

@@ -1,17 +1,24 @@
 """Runs of experiments: what is recorded, and that a run killed at any checkpoint and resumed gives the same numbers."""
 
 import json
+import math
 import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 import pytest
 import torch
 import xarray as xr
 
+import bn_theory
 from bn_theory.errors import DataFileError, DeviceError, DeviceMemoryError, InvalidInputError
-from bn_theory.experiments import checkpoint, dataset, experiment
+from bn_theory.experiments import checkpoint, dataset, experiment, lock
 from bn_theory.experiments.execute import STATE, begin, check_device, configuration, execute
+from bn_theory.experiments.lock import LOCK
 from bn_theory.networks import Trainer, evaluate
 from bn_theory.networks.data import augment, digits_split
 from bn_theory.networks.threads import one_thread
@@ -182,6 +189,32 @@ def test_divergence_is_a_result(whole):
     assert int(whole("rate_and_generalisation").diverged.sel(network="batch normalisation", rate=0.1, seed=0)) == -1
 
 
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_weights_that_a_last_step_destroys_have_no_accuracy(tmp_path, epochs):
+    # one step an epoch, on all images: of an epoch's loss nothing is seen that is not finite
+    sizes = {"width": 1, "epochs": epochs, "batch": 1437, "rates": [0.01, 1e30]}
+    data = execute(*small("rate_and_generalisation", **sizes), digits_split(), tmp_path / "out")
+    lost = data.sel(rate=1e30, seed=0)
+    assert np.isfinite(lost.loss.isel(epoch=1)).all() and (lost.diverged == 1).all()
+    for part in ("train", "test"):
+        assert np.isnan(lost[f"{part}_accuracy"].isel(epoch=slice(1, None))).all()
+        assert np.isnan(lost[f"final_{part}_accuracy"]).all()
+    kept = data.sel(rate=0.01, seed=0)
+    assert (kept.diverged == -1).all() and np.isfinite(kept.final_test_accuracy).all()
+
+
+def test_a_last_step_that_destroys_the_weights_did_not_train():
+    found, setup = small("largest_rate_by_depth", seeds=1)
+    dims = ("network", "depth", "rate", "seed")
+    losses = np.broadcast_to([math.nan, 1.0, 0.5], (2, 1, 2, 1, 3))
+    both = {"loss": ((*dims, "epoch"), losses), "first_loss": ((*dims, "epoch"), np.full((2, 1, 2, 1, 3), 2.0))}
+    ended = {"diverged": (dims, np.array([-1, 6, -1, -1]).reshape(2, 1, 2, 1))}
+    data = found.conclude(xr.Dataset(both | ended, {"rate": [0.1, 1e4]}), setup)
+    assert data.trained.values.ravel().tolist() == [1, 0, 1, 1]
+    assert data.largest_rate.values.ravel().tolist() == [0.1, 1e4]
+    assert data.largest_rate.attrs["lower_bound_from"] == 1e4
+
+
 def test_largest_rate_is_the_largest_that_trained(whole):
     data = whole("largest_rate_by_depth")
     for place in np.ndindex(data.largest_rate.shape):
@@ -272,8 +305,8 @@ def test_a_draft_of_a_killed_process_is_cleared_away(tmp_path, digits):
     found, setup = small("learning_rate_sweep")
     begin(found, setup, digits, tmp_path, resume=False)
     (tmp_path / f".{STATE}.123.part").write_bytes(b"half of it")
-    begin(found, setup, digits, tmp_path, resume=True)
-    assert os.listdir(tmp_path) == [STATE]
+    execute(found, setup, digits, tmp_path, resume=True)
+    assert sorted(os.listdir(tmp_path)) == [LOCK, STATE]
 
 
 @pytest.mark.parametrize(
@@ -300,8 +333,115 @@ def test_another_file_of_the_same_kind_is_no_checkpoint(tmp_path):
     with pytest.raises(DataFileError, match="is damaged or not a checkpoint"):
         checkpoint.read(tmp_path / STATE)
     save_file({"x": torch.zeros(2)}, tmp_path / STATE, {"bn_theory": '{"format": 99}'})
-    with pytest.raises(DataFileError, match="has format 99, and this version of bn_theory reads format 1"):
+    with pytest.raises(DataFileError, match="has format 99, and this version of bn_theory reads format 2"):
         checkpoint.read(tmp_path / STATE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "1",
+        "null",
+        '"format"',
+        "{}",
+        '{"format": 2}',
+        '{"format": 2, "configuration": {}, "position": {}}',
+        '{"format": 2, "configuration": {"threads": 1, "devices": []}, "position": {}}',
+        '{"format": 2, "configuration": {"threads": 1, "devices": []}, "position": []}',
+        '{"format": 2, "configuration": [], "position": {"run": 0, "epoch": 0}}',
+        '{"format": 2, "configuration": {"threads": 0, "devices": []}, "position": {"run": 0, "epoch": 0}}',
+        '{"format": 2, "configuration": {"threads": 1, "devices": "cpu"}, "position": {"run": 0, "epoch": 0}}',
+        '{"format": 2, "configuration": {"threads": 1, "devices": []}, "position": {"run": -1, "epoch": 0}}',
+        '{"format": 2, "configuration": {"threads": 1, "devices": []}, "position": {"run": 0, "epoch": 0.5}}',
+        # all of the text is right here, but the tensor of divergence is missing
+        '{"format": 2, "configuration": {"threads": 1, "devices": []}, "position": {"run": 0, "epoch": 0}}',
+    ],
+)
+def test_a_text_of_something_else_is_no_checkpoint(tmp_path, text):
+    from safetensors.torch import save_file
+
+    save_file({"x": torch.zeros(2)}, tmp_path / STATE, {"bn_theory": text})
+    with pytest.raises(DataFileError, match=f"{STATE} is damaged or not a checkpoint"):
+        checkpoint.read(tmp_path / STATE)
+
+
+def test_a_state_that_no_run_can_have_left_is_refused(tmp_path, digits):
+    found, setup = small("learning_rate_sweep")
+    whole = begin(found, setup, digits, tmp_path, resume=False)
+    loss = whole.records["loss"]
+    with pytest.raises(Killed):
+        execute(found, setup, digits, tmp_path / "under way", doing=killer(1))
+    trainer = checkpoint.read(tmp_path / "under way" / STATE).trainer
+    for change, message in (
+        ({"records": whole.records | {"loss": loss[:, :-1]}}, "its records are"),
+        ({"records": whole.records | {"loss": loss.float()}}, "its records are"),
+        ({"records": whole.records | {"more": loss.clone()}}, "its records are"),
+        ({"records": {"loss": loss}}, "its records are"),
+        ({"diverged": whole.diverged[:-1]}, "its records are"),
+        ({"run": 7}, "it stands at run 7 and epoch 0 of 6 runs of 2 epochs"),
+        ({"run": 6, "epoch": 1, "trainer": trainer}, "it stands at run 6 and epoch 1 of 6 runs"),
+        ({"epoch": 2, "trainer": trainer}, "it stands at run 0 and epoch 2 of 6 runs of 2 epochs"),
+        ({"epoch": 1}, "it stands at epoch 1 with 0 tensors"),
+        ({"trainer": trainer}, "it stands at epoch 0 with"),
+        ({"epoch": 1, "trainer": trainer | {"losses": trainer["losses"][:-1]}}, "it has 3 steps of the run under way"),
+    ):
+        checkpoint.write(tmp_path / STATE, replace(whole, **change))
+        with pytest.raises(DataFileError, match=f"{STATE} is damaged: {message}"):
+            execute(found, setup, digits, tmp_path, resume=True)
+    checkpoint.write(tmp_path / STATE, replace(whole, epoch=1, trainer=trainer))
+    execute(found, setup, digits, tmp_path, resume=True)
+
+
+# --- one process at a time ---
+
+HOLD = """
+import sys
+from bn_theory.experiments.lock import alone
+with alone(sys.argv[1]) as locked:
+    print(locked, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def held(tmp_path):
+    """A process that works in the folder ``out``."""
+    pytest.importorskip("fcntl", reason="there are no such locks on this system")
+    (tmp_path / "out").mkdir()
+    environment = os.environ | {"PYTHONPATH": str(Path(bn_theory.__file__).parents[1])}
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "out")]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True, env=environment) as process:
+        assert process.stdout.readline() == "True\n"
+        yield process
+        process.kill()
+
+
+def test_a_folder_has_one_process_at_a_time(tmp_path, digits, held):
+    found, setup = small("learning_rate_sweep")
+    with pytest.raises(InvalidInputError, match=r"another process is at work in .*out; wait for its end"):
+        execute(found, setup, digits, tmp_path / "out")
+    assert os.listdir(tmp_path / "out") == [LOCK]
+    begin(found, setup, digits, tmp_path / "out", resume=False)
+    draft = tmp_path / "out" / f".{STATE}.123.part"
+    draft.touch()
+    with pytest.raises(InvalidInputError, match="another process is at work"):
+        execute(found, setup, digits, tmp_path / "out", resume=True)
+    assert draft.exists()
+    # killed, not ended: its lock is gone
+    held.kill()
+    held.wait()
+    execute(found, setup, digits, tmp_path / "out", resume=True)
+    assert not draft.exists()
+
+
+def test_without_locks_nothing_is_locked_nor_cleared_away(tmp_path, digits, monkeypatch):
+    monkeypatch.setattr(lock, "fcntl", None)
+    found, setup = small("learning_rate_sweep", rates=[0.1], epochs=1)
+    begin(found, setup, digits, tmp_path, resume=False)
+    (tmp_path / f".{STATE}.123.part").touch()
+    execute(found, setup, digits, tmp_path, resume=True)
+    assert sorted(os.listdir(tmp_path)) == [f".{STATE}.123.part", STATE]
 
 
 def test_a_batch_of_one_and_bad_depths_are_refused_before_anything_is_written(tmp_path, digits):
@@ -331,12 +471,35 @@ def test_the_configuration_is_plain_json(digits):
 def test_too_little_memory_on_the_gpu_is_told(tmp_path, digits, monkeypatch):
     found, setup = small("learning_rate_sweep")
 
-    def full(*_):
+    def full(*_, **__):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(Trainer, "steps", full)
-    with pytest.raises(DeviceMemoryError, match="does not fit into the GPU's memory at batch 32 and width 4"):
-        execute(found, setup, digits, tmp_path / "out")
+    # raised while the networks are tried, and while they are trained
+    for method in ("__init__", "steps"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, method, full)
+            with pytest.raises(DeviceMemoryError, match="does not fit into the GPU's memory at batch 32 and width 4"):
+                execute(found, setup, digits, tmp_path / "out")
+        assert (tmp_path / "out").exists() == (method == "steps")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no NVIDIA GPU here")
+def test_killed_and_resumed_on_the_gpu(tmp_path, digits):
+    found, setup = small("rate_and_generalisation", device="cuda", rates=[0.01])
+    there = digits.to("cuda")
+    with pytest.raises(Killed):
+        execute(found, setup, there, tmp_path / "out", doing=killer(1))
+    state = checkpoint.read(tmp_path / "out" / STATE)
+    assert (state.run, state.epoch) == (0, 1)
+    ended = execute(found, setup, there, tmp_path / "out", resume=True)
+    first = ended.isel(network=0, rate=0, seed=0)
+    assert first.loss.values[1] == float(state.records["loss"][0, 1])  # kept, not made again
+    assert np.isfinite(ended.final_test_accuracy).all() and (ended.diverged == -1).all()
+    assert ended.attrs["device"] == torch.cuda.get_device_name()
+    # gathered from images on the CPU
+    again = execute(found, setup, digits, tmp_path / "out", resume=True)
+    xr.testing.assert_identical(again, ended)
 
 
 def test_cifar_is_augmented_where_generalisation_is_measured(digits):

@@ -189,12 +189,16 @@ PIXELS = np.zeros((2, 3072), dtype=np.uint8)
     [
         ([1, 2], "must be a dictionary with data and labels, and is of type list"),
         ({b"data": PIXELS}, "must be a dictionary with data and labels, and is a dictionary with"),
-        ({b"data": PIXELS[:, :-1], b"labels": [1, 2]}, r"data must be bytes of shape \(images, 3072\), not of shape"),
+        (
+            {b"data": PIXELS[:, :-1], b"labels": [1, 2]},
+            r"asks for an array of shape \(2, 3071\) and is not read.*shape \(images, 3072\)",
+        ),
         ({b"data": [1], b"labels": [1]}, "data must be bytes of shape .* not of type list"),
         ({b"data": PIXELS, b"labels": [1]}, "has 2 images and 1 labels"),
         ({b"data": PIXELS, b"labels": [1, 2.0]}, "labels must be a list of whole numbers"),
         ({b"data": PIXELS, b"labels": [1, 2**80]}, "image 1 has class 10, classes are"),
         ({b"data": PIXELS.astype(float), b"labels": [1, 2]}, "asks for numbers of type 'f8' and is not read"),
+        ({b"data": PIXELS[:0], b"labels": []}, r"asks for an array of shape \(0, 3072\) and is not read"),
         ({b"data": np.array([None, {}]), b"labels": [1, 2]}, "asks for numbers of type 'O8' and is not read"),
     ],
 )
@@ -202,6 +206,31 @@ def test_a_pickle_of_something_else_is_refused(tmp_path, batch, message):
     write_python(tmp_path, batches(), one_batch(pickle.dumps(batch, 4)))
     with pytest.raises(DataFileError, match=f"data_batch_1.*{message}"):
         cifar10.read(tmp_path, verified=False)
+
+
+def test_an_array_that_was_never_made_is_refused(tmp_path):
+    # NEWOBJ makes one and does not call __init__, and no state follows
+    for labels, message in ((b"](K\x01e", "data must be bytes of shape .*, not an array without content"),):
+        batch = b"\x80\x02}(U\x04datacnumpy\nndarray\n)\x81U\x06labels" + labels + b"u."
+        write_python(tmp_path, batches(), one_batch(batch))
+        with pytest.raises(DataFileError, match=f"data_batch_1.*{message}"):
+            cifar10.read(tmp_path, verified=False)
+
+
+def test_sizes_are_not_left_to_numpy(tmp_path):
+    good = python2(b"data_batch_1", *batches()["data_batch_1"])
+    shape = b"M" + struct.pack("<H", 4) + b"M" + struct.pack("<H", 3072) + b"\x86"
+    for forged, said in (
+        (b"J" + struct.pack("<i", -1) + b"M" + struct.pack("<H", 3072) + b"\x86", r"\(-1, 3072\)"),
+        (b"K\x04J" + struct.pack("<i", -1) + b"\x86", r"\(4, -1\)"),
+        (b"K\x04K\x03M" + struct.pack("<H", 1024) + b"\x87", r"\(4, 3, 1024\)"),
+        (b"\x88M" + struct.pack("<H", 3072) + b"\x86", r"\(True, 3072\)"),
+        (b"N", "None"),
+    ):
+        assert good.count(shape) == 1
+        write_python(tmp_path, batches(), one_batch(good.replace(shape, forged)))
+        with pytest.raises(DataFileError, match=f"data_batch_1 asks for an array of shape {said} and is not read"):
+            cifar10.read(tmp_path, verified=False)
 
 
 class Runs:

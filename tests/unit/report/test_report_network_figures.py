@@ -94,6 +94,11 @@ def test_effective_rates_of_sgd_fall_and_of_projected_sgd_stay(sweep):
     drawn(figure)
 
 
+def test_no_finite_effective_rate_is_refused(sweep):
+    with pytest.raises(InvalidInputError, match="no effective rate of the first seed is finite"):
+        network_figures.effective_rates(sweep * math.nan)
+
+
 @pytest.fixture
 def accuracy():
     test = [[[0.5, 0.6], [0.7, 0.8], [0.9, 0.9]], [[0.3, 0.2], [0.5, 0.6], [math.nan, 0.1]]]
@@ -142,8 +147,13 @@ def test_largest_rates_shows_medians_and_where_none_trained(depths):
     bare = line(axes, "bare").get_ydata()
     assert bare[0] == 0.1 and np.isnan(bare[1])
     hollow = [len(found.get_xdata()) for found in axes.lines if found.get_markerfacecolor() == "none"]
-    assert hollow == [0, 2] and texts(axes) == ["none"]
+    assert hollow == [0, 2] and texts(axes) == ["none", "or more"]
     drawn(figure)
+
+
+def test_below_the_grids_end_the_largest_rate_is_no_bound(depths):
+    figure = network_figures.largest_rates(depths.sel(network=["bare"]))
+    assert texts(figure.axes[0]) == ["none"]
 
 
 def test_trained_grid_counts_seeds(depths):
