@@ -18,6 +18,7 @@ from torch.nn.functional import avg_pool2d, cross_entropy, unfold
 from bn_theory.errors import InvalidInputError
 from bn_theory.networks.rounding import unit
 from bn_theory.networks.structure import NORMALISATIONS
+from bn_theory.networks.training import check_batch, check_images
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,7 @@ def record(model: nn.Module, images: torch.Tensor, classes: torch.Tensor) -> Rec
 
     Raises:
         InvalidInputError: a layer whose gradient is no sum of that form (named), images that are not finite, a weight
-            that no gradient reaches.
+            that no gradient reaches, a batch of one under batch normalisation.
 
     >>> from bn_theory.networks import digits, resnet
     >>> images, classes = digits(torch.float32)
@@ -92,8 +93,8 @@ def record(model: nn.Module, images: torch.Tensor, classes: torch.Tensor) -> Rec
     >>> found.layers["blocks.0.conv1"].inputs.shape
     torch.Size([16, 8, 8, 8])
     """
-    if not torch.isfinite(images).all():
-        raise InvalidInputError("images must be finite; leave out or mend those with NaN or infinite values")
+    check_images(images, classes)
+    check_batch(model, len(images))
     weighted = {n: m for n, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
     norms = {n: m for n, m in model.named_modules() if isinstance(m, (*NORMALISATIONS, nn.Identity))}
     for name, module in weighted.items():

@@ -304,6 +304,8 @@ def test_bad_input_is_refused(batch):
     broken[0, 0, 0, 0] = math.nan
     with pytest.raises(InvalidInputError, match="finite"):
         g.record(resnet(8, width=2, dtype=F64), broken, classes)
+    with pytest.raises(InvalidInputError, match=r"batch 1 under norm \(BatchNorm2d\)"):
+        g.record(resnet(8, width=2, dtype=F64), images[:1], classes[:1])
 
     def net(conv):
         return nn.Sequential(conv, nn.Flatten(), nn.LazyLinear(10)).double()
