@@ -160,6 +160,8 @@ def test_matrices_of_low_rank():
 def test_one_heavy_tail_is_enough():
     light, heavy = np.random.default_rng(0).normal(size=9216), 1 + np.random.default_rng(0).pareto(2.0, 9216)
     assert piece.some_heavy("x", [light, light]).verdict == judge.CONTRADICTED
+    assert piece.some_heavy("x", [light, heavy], by_chance=1).verdict == judge.CONTRADICTED
+    assert piece.some_heavy("x", [heavy, heavy], by_chance=1).verdict == judge.SUPPORTED
     found = piece.some_heavy("x", [light, heavy])
     assert found.verdict == judge.SUPPORTED and found.measured == 1
 
