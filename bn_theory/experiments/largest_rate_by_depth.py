@@ -13,7 +13,7 @@ from bn_theory.experiments.records import epoch_loss
 RATES = tuple(float(f"{rate:.3g}") for rate in np.geomspace(1e-4, 10, 11))
 DEPTHS = (8, 14, 20, 32, 44, 56)
 TRAINS = 0.9
-"""A run trains if its last epoch's loss is below this part of the first mini-batch's, and of that of guessing."""
+"""Fraction of the start's loss at which a run trains; see :class:`bn_theory.networks.trainable_rate.Trains`."""
 CLASSES = 10
 
 
@@ -28,8 +28,15 @@ def train(setup, case, seed, split):
 
 
 def measure(trainer, setup, case, split, epoch):
-    """Training loss, and that of the very first mini-batch."""
-    return {"loss": epoch_loss(trainer, epoch), "first_loss": trainer.losses[0] if trainer.losses else math.nan}
+    """Training loss, and its level against that of the start."""
+    from bn_theory.networks.trainable_rate import Trains
+
+    level = math.nan
+    if epoch:
+        steps = len(trainer.losses)
+        rule = Trains(steps, min(steps, trainer.steps_per_epoch), TRAINS, guessing=math.log(CLASSES))
+        level = rule.level(trainer.losses)
+    return {"loss": epoch_loss(trainer, epoch), "level": level}
 
 
 def conclude(dataset, setup):
@@ -37,15 +44,11 @@ def conclude(dataset, setup):
 
     The grid's largest is a lower bound where it trained, which the attribute ``lower_bound_from`` says.
     """
-    start = np.minimum(dataset.first_loss.isel(epoch=-1), math.log(CLASSES))
     # false for what is not finite; the last step may have destroyed the weights after the last loss
-    trained = (dataset.loss.isel(epoch=-1) < TRAINS * start) & (dataset.diverged < 0)
+    trained = (dataset.level.isel(epoch=-1) <= TRAINS) & (dataset.diverged < 0)
     largest = trained * dataset.rate
-    return dataset.drop_vars("first_loss").assign(
-        first_loss=dataset.first_loss.isel(epoch=1).assign_attrs(meaning="loss of the first mini-batch"),
-        trained=trained.astype("int8").assign_attrs(
-            meaning=f"1 where the last epoch's loss is below {TRAINS} of the first and of guessing's, log {CLASSES}"
-        ),
+    return dataset.assign(
+        trained=trained.astype("int8").assign_attrs(meaning=f"1 where the last epoch's level is at most {TRAINS}"),
         largest_rate=largest.max("rate").assign_attrs(
             meaning="largest learning rate of the grid that trained, 0 where none did (dimensionless)",
             lower_bound_from=float(dataset.rate.max()),  # nothing larger was tried
@@ -65,7 +68,7 @@ EXPERIMENT = Experiment(
     train=train,
     records={
         "loss": Record("mean loss of the epoch's mini-batches (natural logarithms)"),
-        "first_loss": Record("loss of the first mini-batch (natural logarithms)"),
+        "level": Record(f"that over the first mini-batch's loss, or over guessing's, log {CLASSES}, if that is less"),
     },
     measure=measure,
     conclude=conclude,

@@ -33,11 +33,6 @@ def axes(setup):
     return {"setting": SETTINGS, "rate": setup.rates}
 
 
-def kernels(model) -> list[str]:
-    """Names of the weights of convolutions and linear layers."""
-    return [name for name, p in model.named_parameters() if p.ndim > 1]
-
-
 def network(setup, case, seed, split):
     """The VGG variant with ``eps = 0``, Glorot's start, ``beta = 0`` and ``gamma = 1``, or its twin without those."""
     import torch
@@ -54,32 +49,33 @@ def train(setup, case, seed, split):
 
     Of the twin, the kernels are.
     """
-    from bn_theory.networks import Trainer, expected_groups, sgd
+    from bn_theory.networks.rate_sweep import swept_trainer
 
-    model = network(setup, case, seed, split)
-    groups = expected_groups(model).invariant or kernels(model)
-    swept = [name for group in groups for name in ([group] if isinstance(group, str) else group)]
-    others = [name for name, _ in model.named_parameters() if name not in swept]
-    return Trainer(
-        model,
-        sgd(model, case["rate"], others=others, others_lr=setup.others_rate),
+    return swept_trainer(
+        network(setup, case, seed, split),
+        case["rate"],
         split.train_images,
         split.train_classes,
+        others_lr=setup.others_rate,
         batch=setup.batch,
         seed=seed,
-        projected=groups if case["setting"] == "projected SGD" else (),
+        projected=case["setting"] == "projected SGD",
     )
 
 
 def measure(trainer, setup, case, split, epoch):
     """Training loss, and the squared norm of every kernel."""
-    parameters = dict(trainer.model.named_parameters())
-    norms = [parameters[name].detach().double().square().sum().item() for name in kernels(trainer.model)]
+    from bn_theory.networks.structure import kernels
+
+    weights = [trainer.model.get_parameter(name) for name in kernels(trainer.model)]
+    norms = [w.detach().double().square().sum().item() for w in weights]
     return {"loss": epoch_loss(trainer, epoch), "norm2": norms}
 
 
 def labels(setup, split):
     """Names of the kernels."""
+    from bn_theory.networks.structure import kernels
+
     case = {"setting": SETTINGS[0], "rate": setup.rates[0]}
     # names need no GPU: what one has made can be gathered where there is none
     return {"kernel": kernels(network(replace(setup, device="cpu"), case, setup.seeds[0], split))}

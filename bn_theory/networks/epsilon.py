@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from bn_theory.errors import InvalidInputError
-from bn_theory.networks.invariance import Name, kept
+from bn_theory.networks.invariance import Name, kept, members
 from bn_theory.networks.step_log import LoggedTrainer
 from bn_theory.networks.structure import NORMALISATIONS
 from bn_theory.networks.training import sgd
@@ -88,7 +88,7 @@ def epsilon_curve(
     scales = np.asarray(scales, dtype=float)
     if scales.ndim != 1 or not len(scales) or not np.all(np.isfinite(scales) & (scales > 0)):
         raise InvalidInputError(f"scales must be positive and finite numbers, not {scales.tolist()}")
-    names = [(name,) if isinstance(name, str) else tuple(name) for name in groups]
+    names = [members(name) for name in groups]
     parameters = dict(model.named_parameters())
     shape = len(scales), len(names)
     norms, violation, rounding, from_eps = (np.zeros(shape) for _ in range(4))

@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy, unfold
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bn_theory.errors import InvalidInputError
-from bn_theory.networks.gradient_statistics import Normalised, centred_gradients
+from bn_theory.networks.gradient_statistics import Normalised, centred_gradients, input_independent_part
 from bn_theory.networks.invariance import DELTA, SAMPLES
 from bn_theory.networks.rays import batch_loss, forward
 from bn_theory.networks.rounding import longest_chain, unit
@@ -142,7 +142,7 @@ def split_gradients(model: nn.Module, images: torch.Tensor, classes: torch.Tenso
         splits[f"{name}.weight"] = Split(
             weight,
             gradient,
-            (_rows(back).sum(1)[:, None] * mean_input).reshape(weight.shape),
+            input_independent_part(_rows(back), a).reshape(weight.shape),
             mean_input.reshape(weight.shape[1:]),
             found is not None,
             *sizes,

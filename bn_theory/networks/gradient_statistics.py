@@ -157,22 +157,31 @@ def sum_ratio(layer: Layer) -> float:
     return float((total.abs()[alive] / absolute[alive]).double().mean())
 
 
-def input_independent_share(layer: Layer) -> float:
-    """How much of the gradient at the kernel's middle tap is left when every input is replaced by its mean.
+def input_independent_part(gradients: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+    """A kernel's gradient with every input replaced by its mean: ``(sum_i d_i) abar^T`` over images and places i.
 
-    ``|(sum_{b,p} d) abar^T| / |sum_{b,p} d a^T|`` in the Frobenius norm, ``abar`` the mean over batch and space of the
-    inputs under the middle tap: exactly 0 where a normalisation of each channel follows, as ``sum_{b,p} d = 0`` then.
+    Exactly 0 directly before a batch normalisation, as ``sum_i d_i = 0`` then, whatever its ``eps``.
+
+    Args:
+        gradients: ``d``, by the outputs, shape ``(outside, images and places)``.
+        inputs: ``a`` under every tap, 0 where it hangs over the border; shape ``(inside * taps, images and places)``.
+
+    Returns:
+        Shape ``(outside, inside * taps)``.
+
+    Source: derived in this package (``bn-theory prove bjorck2018.gradients_at_init``).
+    """
+    return torch.outer(gradients.sum(1), inputs.mean(1))
+
+
+def input_independent_share(layer: Layer) -> float:
+    """Norm of :func:`input_independent_part` over that of the whole gradient (Frobenius norms, not squared).
 
     Source: derived in this package.
     """
-    if layer.kernel % 2 == 0:
-        raise InvalidInputError(f"a kernel of even size {layer.kernel} has no middle tap; take one of odd size")
-    taps = layer.kernel**2
-    under = _under_the_taps(layer)[:, taps // 2 :: taps]
-    d = layer.gradients.flatten(2) if layer.gradients.ndim == 4 else layer.gradients.unsqueeze(-1)
-    whole = torch.einsum("bop,bip->oi", d, under)
-    constant = torch.outer(d.sum((0, 2)), under.mean((0, 2)))
-    return float(constant.norm() / whole.norm())
+    d = layer.gradients.transpose(0, 1).flatten(1)
+    constant = input_independent_part(d, _under_the_taps(layer).transpose(0, 1).flatten(1))
+    return float(constant.norm() / layer.weight_gradient.norm())
 
 
 def first_share(layer: Layer) -> float:

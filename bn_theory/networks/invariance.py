@@ -33,6 +33,15 @@ Name = str | tuple[str, ...]
 """Of one parameter, or the names of several that are taken together."""
 
 
+def members(name: Name) -> tuple[str, ...]:
+    """The names of the parameters that are meant.
+
+    >>> members("conv1.weight"), members(("norm1.weight", "norm1.bias"))
+    (('conv1.weight',), ('norm1.weight', 'norm1.bias'))
+    """
+    return (name,) if isinstance(name, str) else tuple(name)
+
+
 def shown(name: Name) -> str:
     """A name as text.
 

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 
 from bn_theory.errors import InvalidInputError
-from bn_theory.networks.invariance import Name, kept, shown
+from bn_theory.networks.invariance import Name, kept, members, shown
 from bn_theory.networks.rounding import longest_chain, unit
 from bn_theory.networks.training import Trainer, check_names
 
@@ -165,7 +165,7 @@ class LoggedTrainer(Trainer):
         """
         super().__init__(model, optimizer, images, classes, **options)
         self._trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        names = [(name,) if isinstance(name, str) else tuple(name) for name in groups]
+        names = [members(name) for name in groups]
         if not names and not filters:
             raise InvalidInputError("there are no groups to log; name parameters, or tuples of them")
         check_names("groups", [name for group in names for name in group], self._trained)

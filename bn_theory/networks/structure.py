@@ -104,6 +104,16 @@ def expected_groups(model: nn.Module) -> Expected:
     return Expected((*kernels, *pairs), tuple(without_effect), variant)
 
 
+def kernels(model: nn.Module) -> list[str]:
+    """Names of the weights of convolutions and linear layers.
+
+    >>> from bn_theory.networks import vgg
+    >>> kernels(vgg(channels=(4,), hidden=()))
+    ['conv1.weight', 'last.weight']
+    """
+    return [_join(name, "weight") for name, module in model.named_modules() if isinstance(module, WEIGHTS)]
+
+
 def _chains(module, name):
     """The chains of named layers of a network; what a shortcut is added to ends one."""
     if isinstance(module, ResNet):

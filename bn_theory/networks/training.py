@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from bn_theory.errors import InvalidInputError
 from bn_theory.networks.batch_renorm import BatchRenorm
-from bn_theory.networks.invariance import Name
+from bn_theory.networks.invariance import Name, members
 
 
 def sgd(
@@ -112,7 +112,7 @@ class Trainer:
         if int(classes.min()) < 0:
             raise InvalidInputError(f"classes must be numbered from 0, not {int(classes.min())}")
         trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        groups = [(name,) if isinstance(name, str) else tuple(name) for name in projected]
+        groups = [members(name) for name in projected]
         check_names("projected", [name for names in groups for name in names], trained)
         if (dtypes := {p.dtype for p in trained.values()}) != {images.dtype}:
             shown = ", ".join(sorted(str(dtype) for dtype in dtypes))

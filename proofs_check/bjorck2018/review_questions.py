@@ -26,7 +26,7 @@ from ..arora2019 import orthogonality
 from ..li2020 import other_normalisations
 from ..proof import Assumption, Citation, Definition, Identity, Induction, Inequality, Proof, Source, eq, instance
 from ..vectors import dot, gram, vector
-from . import gradients_at_init
+from . import gradients_at_init, rate_and_generalisation
 
 
 @lru_cache(maxsize=1)
@@ -91,11 +91,14 @@ def _independent():
     back, given = sp.Function("d", real=True), sp.Function("a", real=True)
     weight, patch = sp.Function("w", real=True), sp.Function("A", real=True)
     of_inputs = Definition("mean input", mean, sp.Sum(given(i), over) / n, "n images and positions, padding included.")
-    split = Identity(
+    split = Citation(
         "input-independent part",
-        sp.Sum(back(i) * given(i), over),
-        mean * sp.Sum(back(i), over) + sp.Sum(back(i) * (given(i) - mean), over),
-        "The gradient is the part of the mean input and that of the deviations from it.",
+        eq(
+            sp.Sum(back(i) * given(i), over),
+            mean * sp.Sum(back(i), over) + sp.Sum(back(i) * (given(i) - mean), over),
+        ),
+        gradients_at_init.prove(),
+        "split",
     )
     none_left = Identity(
         "deviations have mean 0",
@@ -252,14 +255,16 @@ def _centred():
 
 def _matched_noise():
     """The noise of SGD per unit of time, a step of rate eta taking the time eta."""
-    rate, factor, batch, images = sp.symbols("eta k B n", positive=True)
+    rate, factor, batch, images, tau = sp.symbols("eta k B n tau", positive=True)
     trace = sp.Symbol("C", nonnegative=True)
-    noise = Identity(
-        "noise per unit of time",
-        ((rate / factor) ** 2 * trace / (batch / factor)) / (rate / factor),
-        (rate**2 * trace / batch) / rate,
-        "A step's noise is eta^2 C/B (C the trace of the gradients' covariance, drawn with replacement): rate and "
-        "batch divided by k leave eta C/B.",
+    noise = Citation(
+        "noise over the time tau",
+        eq(
+            sp.Subs(rate * tau * trace / batch, (rate, batch), (rate / factor, batch / factor)),
+            rate * tau * trace / batch,
+        ),
+        rate_and_generalisation.prove(),
+        "rate against batch size",
     )
     time = Identity(
         "time of an epoch",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 import bn_theory as bn
 from bn_theory import predictions
@@ -12,6 +11,7 @@ from bn_theory.theorems import evidence as judge
 from bn_theory.theorems import workbench
 from bn_theory.theorems.arora2019 import derived, sgd_runs
 from bn_theory.theorems.evidence import Outside
+from bn_theory.theorems.intervals import over_seeds
 from bn_theory.theorems.statement import Statement
 
 CLOSED_FORM, FINITE_TIME = 0.02, 0.03
@@ -28,10 +28,7 @@ def _last_decade(dataset):
 
 def _ratio(name, measured, predicted, tolerance, **details):
     """Mean over replicas with its 95 % interval (Student's t; each replica is a sum over a decade, nearly normal)."""
-    ratio = measured / predicted
-    half = stats.t.ppf(0.975, len(ratio) - 1) * float(np.std(ratio, ddof=1)) / np.sqrt(len(ratio))
-    centre = float(np.mean(ratio))
-    return judge.amplitude(name, (centre - half, centre + half), tolerance, **details)
+    return judge.amplitude(name, over_seeds(measured / predicted), tolerance, **details)
 
 
 def closed_form_claim(name, dataset, minimum, alpha, factor=1.0):

@@ -36,11 +36,6 @@ def data(dtype, count: int | None = None):
     return images[:count], classes[:count]
 
 
-def kernels(model) -> list[str]:
-    """Names of the weights of convolutions and linear layers."""
-    return [name for name, p in model.named_parameters() if p.ndim > 1]
-
-
 def logged(settings, lr, steps, *, net=None, norm="batch", eps=0.0, dtype=None, batch=BATCH, images=None, **options):
     """The log of a run by SGD: every scale-invariant group, and every filter of every kernel, at rate ``lr``.
 
@@ -55,7 +50,7 @@ def logged(settings, lr, steps, *, net=None, norm="batch", eps=0.0, dtype=None, 
 
     from bn_theory.networks.architectures import vgg
     from bn_theory.networks.step_log import LoggedTrainer
-    from bn_theory.networks.structure import expected_groups
+    from bn_theory.networks.structure import expected_groups, kernels
     from bn_theory.networks.threads import one_thread
     from bn_theory.networks.training import sgd
 
@@ -150,29 +145,20 @@ def _trained(setting, rate, seed, steps):
     import torch
 
     from bn_theory.networks.architectures import vgg
-    from bn_theory.networks.structure import expected_groups
+    from bn_theory.networks.invariance import members
+    from bn_theory.networks.rate_sweep import swept_groups, swept_trainer
     from bn_theory.networks.threads import one_thread
-    from bn_theory.networks.training import Trainer, sgd
 
     model = vgg(None if setting == TWIN else "batch", seed=seed, dtype=torch.float32, **NET)
-    groups = kernels(model) if setting == TWIN else expected_groups(model).invariant
-    swept = [name for group in groups for name in ([group] if isinstance(group, str) else group)]
-    parameters = dict(model.named_parameters())
+    swept = [model.get_parameter(name) for group in swept_groups(model) for name in members(group)]
 
     def norm2():
-        return sum(parameters[name].detach().double().square().sum().item() for name in swept)
+        return sum(p.detach().double().square().sum().item() for p in swept)
 
     start = norm2()
-    others = [name for name in parameters if name not in swept]
+    options = {"others_lr": OTHERS_RATE, "batch": BATCH, "seed": seed, "projected": setting == PROJECTED}
     with one_thread():
-        run = Trainer(
-            model,
-            sgd(model, rate, others=others, others_lr=OTHERS_RATE),
-            *data(torch.float32),
-            batch=BATCH,
-            seed=seed,
-            projected=groups if setting == PROJECTED else (),
-        )
+        run = swept_trainer(model, rate, *data(torch.float32), **options)
         run.steps(steps)
     if run.diverged is not None:
         return math.inf, norm2() / start, math.inf

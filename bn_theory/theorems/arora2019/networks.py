@@ -352,8 +352,9 @@ def _steps(settings):
 def _kernels():
     """Names of the kernels of the small network, with or without normalisation."""
     from bn_theory.networks.architectures import vgg
+    from bn_theory.networks.structure import kernels
 
-    return runs.kernels(vgg(None, **runs.SMALL))
+    return kernels(vgg(None, **runs.SMALL))
 
 
 # --- the loss against the learning rate ---

@@ -27,7 +27,7 @@ from scipy.stats import binom, binomtest
 from bn_theory.theorems import evidence as judge
 from bn_theory.theorems.bjorck2018 import paper
 from bn_theory.theorems.bjorck2018.starts import BATCH, TAIL, WIDTH, Start, growth_of, recorded, start_of
-from bn_theory.theorems.intervals import over_seeds
+from bn_theory.theorems.intervals import over_seeds, seeds_of
 from bn_theory.theorems.statement import Statement
 
 DEPTHS_QUICK, DEPTHS_FULL = (20, 38), (8, 20, 38, 56)
@@ -433,7 +433,7 @@ def heavy_tail_test(settings):
         "Gaussian": lambda rng: rng.normal(size=size),
         "Laplace": lambda rng: rng.laplace(size=size),
     }
-    seeds = [1000 * settings.seed + k for k in range(SAMPLES)]
+    seeds = seeds_of(settings, SAMPLES)
     samples = {name: [draw(np.random.default_rng(seed)) for seed in seeds] for name, draw in draws.items()}
     for name in ("Pareto with index 2", "Student with index 2"):
         yield mostly_heavy(f"{name}: heavy tails found", samples[name])
@@ -523,12 +523,11 @@ def _both(off, on):
 
 
 def _seeds(settings):
-    count = SEEDS_FULL if settings.full else SEEDS_QUICK
-    return range(1000 * settings.seed, 1000 * settings.seed + count)
+    return seeds_of(settings, SEEDS_FULL if settings.full else SEEDS_QUICK)
 
 
 def _exact(settings, depth, norm, *, eps=0.0, training=True):
-    return recorded(1000 * settings.seed, depth, norm, eps=eps, double=True, training=training)
+    return recorded(seeds_of(settings, 1)[0], depth, norm, eps=eps, double=True, training=training)
 
 
 def _positive(model):

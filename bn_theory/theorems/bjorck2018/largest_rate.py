@@ -211,9 +211,10 @@ def network(data, norm, seed):
 
 def groups(model):
     """Tuples of names: the scale-invariant groups, or every parameter by itself where nothing is normalised."""
+    from bn_theory.networks.invariance import members
     from bn_theory.networks.structure import expected_groups
 
-    invariant = [(name,) if isinstance(name, str) else name for name in expected_groups(model).invariant]
+    invariant = [members(name) for name in expected_groups(model).invariant]
     return invariant or [(name,) for name, _ in model.named_parameters()]
 
 

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from emcee import autocorr
-from scipy import stats
 
 import bn_theory as bn
 from bn_theory.errors import DivergedError
 from bn_theory.theorems import evidence as judge
 from bn_theory.theorems import workbench
+from bn_theory.theorems.intervals import over_seeds
 from bn_theory.theorems.li2020 import derived
 from bn_theory.theorems.statement import Statement
 
@@ -142,11 +142,9 @@ def _over_replicas(name, ratio, tolerance, found: Stationary, **details):
 
     Where it is not, nothing is decided.
     """
-    half = stats.t.ppf(0.975, len(ratio) - 1) * np.std(ratio, ddof=1) / np.sqrt(len(ratio))
-    centre = float(np.mean(ratio))
-    half = half if found.length >= LENGTHS else np.inf
+    interval = over_seeds(ratio) if found.length >= LENGTHS else (-np.inf, np.inf)
     details |= {"autocorrelation_steps": found.time, "autocorrelation_times_a_replica": found.length}
-    return judge.amplitude(name, (centre - half, centre + half), tolerance, **details)
+    return judge.amplitude(name, interval, tolerance, **details)
 
 
 def norm_claim(name, c, found, momentum_factor=True, tilted=None):
@@ -190,10 +188,8 @@ def relaxation_claim(name, c: Configuration, settings, divided=10.0, eps=0.1, fa
     # The last quarter is past three of the predicted times: (eps/(k-1))^3 of the old level is left.
     level = square[:, t > 3 * predicted].mean()
     times = [_crossing(t, y / level - 1, eps) for y in square]
-    half = stats.t.ppf(0.975, batches - 1) * np.std(times, ddof=1) / np.sqrt(batches)
-    centre = np.mean(times)
-    interval = (centre - half) / predicted, (centre + half) / predicted
-    return judge.amplitude(name, interval, RELAXATION, predicted_steps=float(predicted), measured_steps=float(centre))
+    steps = {"predicted_steps": float(predicted), "measured_steps": float(np.mean(times))}
+    return judge.amplitude(name, over_seeds(np.array(times) / predicted), RELAXATION, **steps)
 
 
 def _crossing(t, excess, eps):

@@ -14,10 +14,10 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from scipy.stats import t as student
 
 import bn_theory as bn
 from bn_theory.theorems import evidence as judge
+from bn_theory.theorems.intervals import over_seeds, seeds_of
 from bn_theory.theorems.li2020 import derived
 from bn_theory.theorems.li2020.pairs import with_rate_exponent_2t
 from bn_theory.theorems.statement import Statement
@@ -138,18 +138,16 @@ def usual_precision(name, settings, norm):
     """
     import torch
 
-    seeds = range(settings.seed, settings.seed + (SEEDS_FULL if settings.full else SEEDS_QUICK))
+    seeds = seeds_of(settings, SEEDS_FULL if settings.full else SEEDS_QUICK)
     logs = [math.log10(_deviation(settings, norm, seed, USUAL_EPS, torch.float32)) for seed in seeds]
-    half = float(student.ppf(0.975, len(logs) - 1)) * float(np.std(logs, ddof=1)) / math.sqrt(len(logs))
-    mean = float(np.mean(logs))
     apart = {}
     if settings.full:
         apart["of_eps_alone_in_float64"] = _deviation(settings, norm, settings.seed, USUAL_EPS, torch.float64)
         apart["of_rounding_alone_in_float32"] = _deviation(settings, norm, settings.seed, 0.0, torch.float32)
     return judge.measurement(
         name,
-        (mean - half, mean + half),
-        geometric_mean=10**mean,
+        over_seeds(logs),
+        geometric_mean=10 ** float(np.mean(logs)),
         smallest=10 ** min(logs),
         largest=10 ** max(logs),
         seeds=len(logs),

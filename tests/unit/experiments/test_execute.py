@@ -207,12 +207,23 @@ def test_a_last_step_that_destroys_the_weights_did_not_train():
     found, setup = small("largest_rate_by_depth", seeds=1)
     dims = ("network", "depth", "rate", "seed")
     losses = np.broadcast_to([math.nan, 1.0, 0.5], (2, 1, 2, 1, 3))
-    both = {"loss": ((*dims, "epoch"), losses), "first_loss": ((*dims, "epoch"), np.full((2, 1, 2, 1, 3), 2.0))}
+    both = {"loss": ((*dims, "epoch"), losses), "level": ((*dims, "epoch"), losses / 2)}
     ended = {"diverged": (dims, np.array([-1, 6, -1, -1]).reshape(2, 1, 2, 1))}
     data = found.conclude(xr.Dataset(both | ended, {"rate": [0.1, 1e4]}), setup)
     assert data.trained.values.ravel().tolist() == [1, 0, 1, 1]
     assert data.largest_rate.values.ravel().tolist() == [0.1, 1e4]
     assert data.largest_rate.attrs["lower_bound_from"] == 1e4
+
+
+def test_the_level_is_that_of_the_last_epoch_over_the_start(digits, whole):
+    found, setup = small("largest_rate_by_depth")
+    for case in (dict(network="batch normalisation", rate=0.1), dict(network="no normalisation", rate=0.1)):
+        run = found.train(setup, case | {"depth": setup.depth[0]}, setup.seeds[0], digits)
+        with one_thread():
+            run.steps(setup.epochs * run.steps_per_epoch)
+        expected = np.mean(run.losses[-run.steps_per_epoch :]) / min(run.losses[0], math.log(10))
+        level = whole("largest_rate_by_depth").level.sel(**case).isel(depth=0, seed=0, epoch=-1)
+        assert float(level) == pytest.approx(expected, rel=1e-14)  # sums of a few losses in another order
 
 
 def test_largest_rate_is_the_largest_that_trained(whole):
@@ -222,8 +233,7 @@ def test_largest_rate_is_the_largest_that_trained(whole):
         trained = data.trained.values[network, depth, :, seed].astype(bool)
         expected = data.rate.values[trained].max() if trained.any() else 0.0
         assert data.largest_rate.values[place] == expected
-    last, first = data.loss.isel(epoch=-1), data.first_loss
-    np.testing.assert_array_equal(data.trained, (last < 0.9 * np.minimum(first, np.log(10))).astype(int))
+    np.testing.assert_array_equal(data.trained, (data.level.isel(epoch=-1) <= 0.9).astype(int))
     assert not data.trained.sel(network="no normalisation", rate=1e4).any()
 
 
