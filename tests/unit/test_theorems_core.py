@@ -5,10 +5,11 @@ import math
 import pytest
 
 import proofs_check
-from bn_theory.errors import DivergedError, NoPowerLawError, UnknownNameError
+from bn_theory.errors import DivergedError, InvalidInputError, NoPowerLawError, UnknownNameError
 from bn_theory.theorems import evidence as ev
 from bn_theory.theorems import registry
 from bn_theory.theorems.evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED, Evidence, Outside
+from bn_theory.theorems.intervals import over_seeds, seeds_of
 from bn_theory.theorems.statement import Result, Settings, Source, Statement, verify
 from proofs_check.proof import ProofError
 
@@ -114,6 +115,34 @@ def test_at_least_as_fast(interval, verdict):
 def test_amplitude(interval, verdict):
     found = ev.amplitude("x", interval, 0.25)
     assert (found.kind, found.verdict, found.predicted) == ("amplitude", verdict, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        ((0.6, 0.8), SUPPORTED),
+        ((0.5, 0.8), INCONCLUSIVE),  # the end itself is not above
+        ((0.4, 0.6), INCONCLUSIVE),
+        ((0.3, 0.5), CONTRADICTED),
+        ((0.5, 0.5), CONTRADICTED),  # as much is not more
+        ((0.1, 0.2), CONTRADICTED),
+        ((-math.inf, math.inf), INCONCLUSIVE),
+        ((math.nan, math.nan), INCONCLUSIVE),
+    ],
+)
+def test_comparison(interval, verdict):
+    found = ev.comparison("x", interval, 0.5)
+    assert (found.kind, found.verdict, found.predicted) == ("comparison", verdict, 0.5)
+    assert ev.comparison("x", interval, 0.5, measured=0.7).measured == 0.7
+    assert found.measured == sum(interval) / 2 or math.isnan(found.measured)
+
+
+def test_seeds_of_two_base_seeds_are_disjoint_and_an_interval_needs_three():
+    runs = [set(seeds_of(Settings(seed=s), 16)) for s in range(4)]
+    assert all(len(r) == 16 for r in runs) and len(set().union(*runs)) == 64
+    assert over_seeds([1.0, 2.0, math.nan]) == (-math.inf, math.inf)
+    with pytest.raises(InvalidInputError, match="at least 3 numbers, not shape"):
+        over_seeds([1.0, 2.0])
 
 
 @pytest.mark.parametrize(

@@ -96,3 +96,14 @@ def test_one_image_under_batch_normalisation_and_eval_mode():
     bad[3, 0, 0, 0] = float("nan")
     with pytest.raises(InvalidInputError, match="image 3"):
         gradient_noise(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).double(), bad, CLASSES, batch=4)
+
+
+def test_the_estimate_is_unbiased_for_two_batches():
+    """Of two independent draws ``|g_1 - g_2|^2/2`` has the mean ``tr Cov``; one over K, not K - 1, would halve it."""
+    model = net(None)
+    covariance, *_ = exact(model)
+    found = [gradient_noise(model, IMAGES, CLASSES, batch=BATCH, batches=2, seed=s).covariance for s in range(200)]
+    mean, spread = torch.tensor(found).mean().item(), torch.tensor(found).std().item()
+    # five standard errors of the mean, which are far less than the factor of two
+    assert mean == pytest.approx(covariance, abs=5 * spread / 200**0.5)
+    assert 5 * spread / 200**0.5 < covariance / 2

@@ -1,6 +1,7 @@
 """Tails of samples whose tail is known: the index, what is called heavy and what is not, and refused input."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -140,3 +141,14 @@ def test_kurtosis():
     for bad in ([], [0.0], [1.0, np.nan]):
         with pytest.raises(InvalidInputError, match="kurtosis"):
             tails.kurtosis(bad)
+
+
+@pytest.mark.parametrize(("index", "heavy"), [(2.0, True), (3.9, False), (4.5, False)])
+def test_heavy_means_that_the_whole_interval_of_the_index_is(index, heavy):
+    signs = dict.fromkeys(tails.ALTERNATIVES, 1.0)
+    found = tails.Tail(index, 0.3, 0.1, 200, 0.02, signs, dict.fromkeys(signs, 0.5), 0.5, 1e-4)
+    assert found.heavy == heavy
+    assert not replace(found, stretched_significance=0.5).heavy  # the exponential is not rejected
+    assert not replace(found, stretching=1.5).heavy  # it is, for something lighter
+    rejected = replace(found, ratios=signs | {"lognormal": -1.0}, significances=dict.fromkeys(signs, 1e-4))
+    assert not rejected.heavy and rejected.power_law_rejected == ("lognormal",)
