@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from functools import lru_cache
 
 import numpy as np
@@ -17,10 +16,10 @@ from bn_theory.losses import philox
 from bn_theory.losses.array_loss import ArrayLoss
 from bn_theory.losses.checks import start_array
 from bn_theory.progress import progress_bar
+from bn_theory.provenance import environment
 
 LOG_RECORDS_PER_DECADE = 20
 DTYPES = ("float64", "float32")
-_CUPY = ("cupy", "cupy-cuda12x", "cupy-cuda13x")  # one package under several names
 _DENSE = 64  # records at most this far apart share a call of their schedule: an unused rate is cheaper than a call
 _RATES = 2**16  # rates held at once per case beyond those that are kept
 
@@ -317,7 +316,7 @@ def _rates_at(schedule, records):
 
 
 def _attributes(problem, engine):
-    return provenance() | {
+    return environment() | {
         "loss": problem.loss.name,
         "expression": _text(getattr(problem.loss, "expression", "array functions")),
         "method": problem.method.name,
@@ -332,37 +331,6 @@ def _attributes(problem, engine):
 def _text(expression):
     """An expression as text: sympy takes longer over it than a short run does."""
     return str(expression)
-
-
-@lru_cache(maxsize=1)
-def _provenance():
-    import importlib.metadata as metadata
-
-    versions = {}
-    for name in ("bn_theory", "numpy", "numba", "sympy", "scipy", "xarray", *_CUPY):
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            if name not in _CUPY:  # run from a source tree that is not installed
-                versions[name] = "not installed"
-    return {
-        "versions": ", ".join(f"{k} {v}" for k, v in versions.items()),
-        "python": platform.python_version(),
-        "processor": _processor(),
-    }
-
-
-def provenance() -> dict[str, str]:
-    """Versions of this package and its libraries, of Python, and the processor's name."""
-    return dict(_provenance())
-
-
-def _processor():
-    try:
-        with open("/proc/cpuinfo") as file:
-            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _raise_diverged(trajectory, replica_ids, cases, dataset):

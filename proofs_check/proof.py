@@ -641,5 +641,9 @@ class Proof:
         """The proof as LaTeX for a document that loads amsmath."""
         return rendering.as_latex(self)
 
+    def as_plain(self) -> dict:
+        """The proof as texts, numbers and lists alone, each step with its claim as text and as LaTeX."""
+        return rendering.as_plain(self)
+
     def __str__(self):
         return self.as_text()

@@ -26,6 +26,34 @@ def escape(text: str) -> str:
     return "".join(_ESCAPES.get(character, character) for character in text)
 
 
+def as_plain(proof) -> dict:
+    """``proof`` as texts, numbers and lists alone: what a report is made of.
+
+    A step has its claim twice where it is a relation, as ``text`` and as ``latex`` (without delimiters, for amsmath);
+    both are ``None`` where it is in words, which ``why`` holds then.
+    """
+    return {
+        "title": proof.title,
+        "claim": proof.claim,
+        "source": str(proof.source),
+        "origin": proof.source.origin,
+        "steps": [_step_plain(step) for step in proof.steps],
+        "parts": [as_plain(part) for part in proof.parts],
+    }
+
+
+def _step_plain(step):
+    return {
+        "name": step.name,
+        "method": step.method,
+        "checked": step.checked,
+        "why": step.why,
+        "using": list(_used_names(step)),
+        "text": None if step.relation is None else _relation_text(step.relation),
+        "latex": None if step.relation is None else _relation_latex(step.relation),
+    }
+
+
 def as_text(proof) -> str:
     """``proof`` as plain text."""
     lines = [

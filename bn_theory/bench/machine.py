@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from bn_theory.bench.roofline import cores
-from bn_theory.simulate import provenance
+from bn_theory.provenance import processor
 
 LIBRARIES = (
     *("bn_theory", "numpy", "scipy", "sympy", "xarray", "numba", "llvmlite", "array-api-compat"),
@@ -39,7 +39,7 @@ def environment(load_before: float | None) -> dict:
         except metadata.PackageNotFoundError:
             continue
     return {
-        "processor": provenance()["processor"],
+        "processor": processor(),
         "cores": cores(),
         "cores_of_machine": os.cpu_count(),
         "load_before": load_before,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bn_theory.cli.output import progress, show
-from bn_theory.cli.parser import version
 from bn_theory.files import writable_target, write_whole
+from bn_theory.provenance import package
 
 
 def run(options) -> int:
@@ -28,7 +28,7 @@ def run(options) -> int:
         found = benchmark.run(settings, doing, done)
     if target is not None:
         # First, so that a reader of the table who stops reading does not cost the file.
-        write_whole(target, as_bytes(report.document(found, {"name": "bn_theory", "version": version()})))
+        write_whole(target, as_bytes(report.document(found, package())))
     show(report.rows(found), report.left_out(found))
     warning = report.disturbance(found)
     lines = (report.NOTE, report.limits(found), *([warning] if warning else []), f"{found.seconds:.0f} s")

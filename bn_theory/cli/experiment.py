@@ -14,7 +14,8 @@ from bn_theory.experiments.experiment import CIFAR, DIGITS
 from bn_theory.experiments.libraries import need_libraries
 from bn_theory.experiments.registry import NAMES, experiment
 from bn_theory.files import write_whole
-from bn_theory.report import figures, network_figures
+from bn_theory.report import figures
+from bn_theory.report.figures import networks as network_figures
 from bn_theory.report.tables import Table
 
 SIZES = ("epochs", "batch", "rates", "width", "depth", "momentum", "weight_decay", "others_rate")

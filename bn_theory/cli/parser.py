@@ -21,18 +21,10 @@ class _Version(argparse.Action):
     """``--version``, looking the version up only when it is asked for."""
 
     def __call__(self, parser, namespace, values, option_string=None):
-        print(f"bn-theory {version()}")
+        from bn_theory.provenance import described
+
+        print(described())
         parser.exit()
-
-
-def version() -> str:
-    """The installed version of this package."""
-    from importlib import metadata
-
-    try:
-        return metadata.version("bn_theory")
-    except metadata.PackageNotFoundError:  # run from a source tree that is not installed
-        return "(not installed)"
 
 
 def one_of(kind: str, names):

@@ -14,7 +14,7 @@ from bn_theory.dynamics import Constant, Cosine, StepDecay, Warmup, equivalent_s
 from bn_theory.dynamics.equivalence import roots
 from bn_theory.errors import InvalidInputError, NoEquivalentScheduleError
 from bn_theory.files import writable_target, write_whole
-from bn_theory.report import figures, schedule_figures
+from bn_theory.report import figures
 from bn_theory.report.tables import Table
 
 COLUMNS = ("step", "epoch", "lr_with_decay", "log_lr", "lr", "rescaled_lr", "weight_factor")
@@ -72,7 +72,7 @@ def run(options) -> int:
         print(f"schedule written to {options.csv}")
     if plot is not None:
         title = "\n".join(textwrap.fill(part, 90) for part in _described(options).split("; ", 1))
-        figure = schedule_figures.equivalent_schedule(schedule, title=title)
+        figure = figures.equivalent_schedule(schedule, title=title)
         write_whole(plot, figures.as_bytes(figure, kind))
         print(f"figure written to {options.plot}")
     return 0

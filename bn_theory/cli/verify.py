@@ -6,14 +6,14 @@ import time
 
 from bn_theory.cli import extras
 from bn_theory.cli.output import progress, show
-from bn_theory.cli.parser import version
 from bn_theory.engines import require
 from bn_theory.errors import BnTheoryError, MissingExtraError
 from bn_theory.files import writable_target, write_whole
+from bn_theory.provenance import described, environment, package
 from bn_theory.report import tables
 from bn_theory.report.verification import NotRun, Verification
 from bn_theory.theorems import registry
-from bn_theory.theorems.evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED, Evidence, Outside
+from bn_theory.theorems.evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED, Curves, Evidence, Outside
 from bn_theory.theorems.statement import Result, Settings, verify
 
 EXIT = {SUPPORTED: 0, CONTRADICTED: 1, INCONCLUSIVE: 3}
@@ -88,7 +88,8 @@ def _outcome(statement, settings, doing):
         evidence = [item for item in found if isinstance(item, Evidence)]
         left = seconds - sum(item.seconds for item in evidence)
         evidence.append(Evidence("error", "measurement", INCONCLUSIVE, seconds=max(left, 0.0), details=details))
-        return Result(statement, tuple(evidence), tuple(o for o in found if isinstance(o, Outside)), seconds)
+        outside, curves = (tuple(o for o in found if isinstance(o, kind)) for kind in (Outside, Curves))
+        return Result(statement, tuple(evidence), outside, seconds, curves)
 
 
 def _lacking(statement):
@@ -98,15 +99,13 @@ def _lacking(statement):
 
 def _json(verification):
     from bn_theory.report.json_ import as_bytes, verify_document
-    from bn_theory.simulate import provenance
 
-    package = {"name": "bn_theory", "version": version()}
-    return as_bytes(verify_document(verification, package, provenance()))
+    return as_bytes(verify_document(verification, package(), environment()))
 
 
 def _print(verification):
     settings = verification.settings
-    print(f"bn-theory {version()}: profile {settings.profile}, seed {settings.seed}, engine {settings.engine}\n")
+    print(f"{described()}: profile {settings.profile}, seed {settings.seed}, engine {settings.engine}\n")
     show(*(table(verification) for table in (tables.evidence, tables.reasons, tables.outside, tables.not_run)))
     print()
     show(tables.summary(verification))

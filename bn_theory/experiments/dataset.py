@@ -14,7 +14,7 @@ from bn_theory.experiments.checkpoint import Checkpoint
 from bn_theory.experiments.experiment import Experiment, Setup
 from bn_theory.files import write_whole
 from bn_theory.networks.data import Split
-from bn_theory.simulate import provenance
+from bn_theory.provenance import environment
 
 LIBRARIES = ("torch", "safetensors", "h5netcdf")
 
@@ -49,8 +49,13 @@ def assemble(experiment: Experiment, setup: Setup, split: Split, state: Checkpoi
 
 
 def _attributes(experiment, setup, split, state):
-    own = provenance()
-    versions = ", ".join([own["versions"], *(f"{name} {metadata.version(name)}" for name in LIBRARIES)])
+    own = environment()
+    versions = ", ".join(
+        [
+            own["versions"],
+            *(f"{name} {metadata.version(name)}" for name in LIBRARIES if f"{name} " not in own["versions"]),
+        ]
+    )
     return own | {
         "versions": versions,
         "experiment": experiment.name,

@@ -70,7 +70,7 @@ class Experiment:
         labels: ``labels(setup, split)`` gives the labels of the records' further axes, by the axes' names.
         conclude: ``conclude(dataset, setup)`` gives the data set with what follows from the records.
         headline: the variable that answers the experiment, and the axis along which it is told.
-        figures: names of the functions of ``bn_theory.report.network_figures`` that draw it, by the files' names.
+        figures: names of the functions of ``bn_theory.report.figures.networks`` that draw it, by the files' names.
     """
 
     name: str

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from bn_theory.report.verification import NotRun, Verification
 
-SCHEMA = "bn-theory.verify/1"
+SCHEMA = "bn-theory.verify/2"
 
 
 def plain(value):
@@ -56,7 +56,7 @@ def verify_document(verification: Verification, package: Mapping, environment: M
     """The document of ``bn-theory verify --json``, as ``schemas/verify.json`` describes it.
 
     Args:
-        package: ``{"name": ..., "version": ...}``.
+        package: ``{"name": ..., "version": ..., "commit": ...}``.
         environment: versions, processor, ... by name.
     """
     settings = verification.settings
@@ -81,7 +81,19 @@ def _statement(outcome):
         "source": outcome.statement.source,
         "verdict": outcome.verdict,
         "seconds": outcome.seconds,
+        "proof": _proof(outcome.statement),
         "outside": outcome.outside,
         "evidence": outcome.evidence,
+        "figures": outcome.curves,
     }
     return document | ({"not_run": outcome.reason} if isinstance(outcome, NotRun) else {})
+
+
+def _proof(statement):
+    """The steps, built and so checked once more: they are symbols and cost a second for all statements."""
+    from proofs_check.proof import ProofError
+
+    try:
+        return statement.prove().as_plain()
+    except ProofError:  # its evidence says so
+        return None

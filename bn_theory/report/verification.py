@@ -25,6 +25,7 @@ class NotRun:
     verdict = NOT_RUN
     evidence = ()
     outside = ()
+    curves = ()
     seconds = 0.0
 
 

@@ -68,6 +68,21 @@ class Outside:
     reason: str
 
 
+@dataclass(frozen=True)
+class Curves:
+    """What a figure of the statement draws: numbers of its runs, thinned; not judged.
+
+    Attributes:
+        figure: which, a name in ``bn_theory.report.figures.statements.DRAW``.
+        caption: one sentence: what is shown, and of which run.
+        data: what the figure's function takes, by name: numbers, texts, lists and arrays, a few hundred points each.
+    """
+
+    figure: str
+    caption: str
+    data: dict
+
+
 def identity(name: str, error: float, rounding: float, **details) -> Evidence:
     """An exact identity: the error must not exceed its derived rounding bound."""
     holds = error <= rounding  # False for NaN

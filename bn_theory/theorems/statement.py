@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from bn_theory.errors import DivergedError, InvalidInputError
-from bn_theory.theorems.evidence import CONTRADICTED, SUPPORTED, Evidence, Outside, diverged, worst
+from bn_theory.theorems.evidence import CONTRADICTED, SUPPORTED, Curves, Evidence, Outside, diverged, worst
 
 PROFILES = ("quick", "full")
 
@@ -53,14 +53,14 @@ class Statement:
         slug: ``paper.statement``; also names the proof, the module and the test.
         title: one line.
         source: where it comes from.
-        evidence: ``evidence(settings)`` yields ``Evidence`` and ``Outside`` as they are found.
+        evidence: ``evidence(settings)`` yields ``Evidence``, ``Outside`` and ``Curves`` as they are found.
         extra: the optional extra that its runs need, or ``None``.
     """
 
     slug: str
     title: str
     source: Source
-    evidence: Callable[[Settings], Iterator[Evidence | Outside]]
+    evidence: Callable[[Settings], Iterator[Evidence | Outside | Curves]]
     extra: str | None = None
 
     def prove(self):
@@ -82,6 +82,7 @@ class Result:
     evidence: tuple[Evidence, ...]
     outside: tuple[Outside, ...]
     seconds: float
+    curves: tuple[Curves, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -93,14 +94,16 @@ def verify(statement: Statement, settings: Settings, progress=lambda item: None)
     """Build the proof, run the evidence and the controls.
 
     Args:
-        progress: called with every ``Evidence`` and ``Outside`` when it is there.
+        progress: called with every ``Evidence``, ``Outside`` and ``Curves`` when it is there.
     """
     started = mark = time.perf_counter()
-    evidence, outside = [], []
+    evidence, outside, curves = [], [], []
     for item in _items(statement, settings):
         now = time.perf_counter()
         if isinstance(item, Outside):
             outside.append(item)
+        elif isinstance(item, Curves):
+            curves.append(item)
         else:
             if any(item.name == other.name for other in evidence):
                 raise AssertionError(f"{statement.slug} names two pieces of evidence {item.name!r}")
@@ -108,7 +111,7 @@ def verify(statement: Statement, settings: Settings, progress=lambda item: None)
             evidence.append(item)
         mark = now
         progress(item)
-    return Result(statement, tuple(evidence), tuple(outside), time.perf_counter() - started)
+    return Result(statement, tuple(evidence), tuple(outside), time.perf_counter() - started, tuple(curves))
 
 
 def _items(statement, settings):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import proofs_check
+from bn_theory import provenance
 from bn_theory.cli import extras
 from bn_theory.errors import InvalidInputError, MissingExtraError
 from bn_theory.theorems import evidence as judge
@@ -32,6 +33,9 @@ class Proof:
 
     def as_latex(self):
         return "\\paragraph{Claim.} $1 = 1$\n"
+
+    def as_plain(self):
+        return {"title": "T", "claim": "C", "source": "S", "origin": "paper", "steps": [], "parts": []}
 
 
 def supported(settings):
@@ -136,7 +140,10 @@ def test_every_command_has_help(call, command):
 
 def test_version(call, monkeypatch):
     monkeypatch.setattr(metadata, "version", lambda name: {"bn_theory": "1.2.3"}[name])
-    assert call("--version") == (0, "bn-theory 1.2.3\n", "")
+    monkeypatch.setattr(provenance, "commit", lambda: "0123456789abcdef0123456789abcdef01234567+changes")
+    assert call("--version") == (0, "bn_theory 1.2.3 (commit 0123456789ab+changes)\n", "")
+    monkeypatch.setattr(provenance, "commit", lambda: None)
+    assert call("--version") == (0, "bn_theory 1.2.3 (commit unknown)\n", "")
 
 
 USAGE = {

@@ -9,7 +9,7 @@ import pytest
 import bn_theory
 from bn_theory.errors import InvalidInputError, UnknownNameError
 from bn_theory.experiments import NAMES, experiment
-from bn_theory.report import network_figures
+from bn_theory.report.figures import networks as network_figures
 
 ROOT = Path(bn_theory.__file__).parents[1]
 

@@ -10,6 +10,7 @@ from bn_theory import rates
 from bn_theory.errors import InvalidInputError, MissingExtraError
 from bn_theory.rates import fit_exponent
 from bn_theory.report import figures
+from bn_theory.report.figures import gd_rate, style
 from bn_theory.theorems import evidence as judge
 
 T = np.geomspace(10, 1e5, 41)
@@ -102,8 +103,8 @@ def test_verdicts_are_counted_by_kind():
 
 
 def test_every_line_has_its_own_colour_and_its_own_dashes():
-    colours, dashes = zip(*figures.STYLES, strict=True)
-    assert len(set(colours)) == len(set(dashes)) == figures.MOST
+    colours, dashes = zip(*style.STYLES, strict=True)
+    assert len(set(colours)) == len(set(dashes)) == style.MOST
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +255,7 @@ def test_contrast_follows_a_diverging_curve_out_of_the_figure():
     (word,) = right.texts
     # it starts at 1 and grows by sqrt(10) a record: record 7 is the first beyond the headroom
     assert word.get_text() == "diverges" and word.get_position()[0] == pytest.approx(2 * T[7])
-    assert right.get_ylim()[1] == pytest.approx(2 * figures.HEADROOM)
+    assert right.get_ylim()[1] == pytest.approx(2 * gd_rate.HEADROOM)
     figures.as_png(figure, dpi=50)
 
 

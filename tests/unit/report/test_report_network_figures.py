@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 from bn_theory.errors import InvalidInputError
-from bn_theory.report import network_figures
 from bn_theory.report.figures import as_png
+from bn_theory.report.figures import networks as network_figures
 
 RATES = [0.1, 1.0, 10.0]
 

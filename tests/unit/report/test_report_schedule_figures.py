@@ -5,7 +5,7 @@ import pytest
 
 import bn_theory as bn
 from bn_theory.errors import InvalidInputError
-from bn_theory.report import figures, schedule_figures
+from bn_theory.report import figures
 from bn_theory.theorems import evidence as judge
 
 HOLDS = judge.bound("holds", 0.5)
@@ -38,7 +38,7 @@ def equivalent():
 
 
 def test_a_schedule_is_drawn_with_its_equivalent_in_logarithms(equivalent):
-    figure = schedule_figures.equivalent_schedule(equivalent, title="given")
+    figure = figures.equivalent_schedule(equivalent, title="given")
     top, middle, bottom = figure.axes
     epochs = np.arange(300) / 10
     given, free = (lines(top)[name] for name in ("with weight decay", "without, equivalent"))
@@ -63,7 +63,7 @@ def test_a_schedule_is_drawn_with_its_equivalent_in_logarithms(equivalent):
 
 def test_a_schedule_in_range_needs_no_changing_units_and_zero_rates_no_place():
     found = bn.equivalent_schedule(np.r_[0.0, np.full(20, 0.1)], 0.01)
-    figure = schedule_figures.equivalent_schedule(found)
+    figure = figures.equivalent_schedule(found)
     top, bottom = figure.axes
     y = lines(top)["without, equivalent"].get_ydata()
     assert np.isnan(y[0]) and np.all(np.isfinite(y[1:])) and not top.texts
@@ -72,12 +72,12 @@ def test_a_schedule_in_range_needs_no_changing_units_and_zero_rates_no_place():
     assert np.ptp(bottom.get_ylim()) >= 1
     figures.as_png(figure, dpi=50)
     with pytest.raises(InvalidInputError, match="every learning rate is 0"):
-        schedule_figures.equivalent_schedule(bn.equivalent_schedule(0.0, 0.1, steps=3))
+        figures.equivalent_schedule(bn.equivalent_schedule(0.0, 0.1, steps=3))
 
 
 def test_a_long_schedule_is_thinned_but_keeps_both_sides_of_its_jumps():
     found = bn.equivalent_schedule(bn.StepDecay(0.5, {33_333: 0.1}), 0.02, steps=100_000)
-    top = schedule_figures.equivalent_schedule(found).axes[0]
+    top = figures.equivalent_schedule(found).axes[0]
     x = set(lines(top)["with weight decay"].get_xdata())
     changes = found.rescaled().steps_with_rescaling
     assert changes.size > 10 and len(x) < 6000
@@ -94,7 +94,7 @@ def test_two_runs_show_medians_on_top_of_each_other_and_the_largest_difference()
     two = ONE + np.array([[0.0, 1e-15, -3e-15, 0.0, 0.0], [0.0, -2e-15, 0.0, 0.0, 0.0]])
     bound = np.array([[1e-12], [1e-13]]) * np.ones(5)
     off = {"off": ONE + np.array([[1e-3], [1e-2]])}
-    figure = schedule_figures.two_runs(T, ONE, two, bound, controls=off, title="two", evidence=[HOLDS])
+    figure = figures.two_runs(T, ONE, two, bound, controls=off, title="two", evidence=[HOLDS])
     top, bottom = figure.axes
     wide, dashed = top.lines
     for line, values in ((wide, ONE), (dashed, two)):
@@ -119,7 +119,7 @@ def test_two_runs_show_medians_on_top_of_each_other_and_the_largest_difference()
 
 
 def test_two_runs_that_are_the_same_bits_and_have_no_bound():
-    figure = schedule_figures.two_runs(T, ONE[0], ONE[0], names=("a", "b"))
+    figure = figures.two_runs(T, ONE[0], ONE[0], names=("a", "b"))
     top, bottom = figure.axes
     assert list(lines(top)) == ["a", "b"] and np.all(np.isnan(bottom.lines[0].get_ydata()))
     assert [text.get_text() for text in bottom.texts] == ["no difference"]
@@ -141,7 +141,7 @@ def test_two_runs_that_are_the_same_bits_and_have_no_bound():
 )
 def test_two_runs_refuse_what_does_not_fit(arguments, options):
     with pytest.raises(InvalidInputError):
-        schedule_figures.two_runs(*arguments, **options)
+        figures.two_runs(*arguments, **options)
 
 
 # --- three curves ---
@@ -160,9 +160,7 @@ def three():
 
 
 def test_three_curves_show_losses_and_the_effective_rate_of_the_last(three):
-    figure = schedule_figures.three_curves(
-        three, threshold=0.95, until=150, lowest=1e-20, title="three", evidence=[HOLDS]
-    )
+    figure = figures.three_curves(three, threshold=0.95, until=150, lowest=1e-20, title="three", evidence=[HOLDS])
     top, bottom = figure.axes
     for label, data in three.items():
         x, y = lines(top)[label].get_data()
@@ -186,7 +184,7 @@ def test_a_loss_that_becomes_exactly_0_is_marked_at_the_edge(three):
     data = three["decay"]
     first = int(np.argmax(data.loss.values[0] == 0))
     assert 0 < first < 200
-    figure = schedule_figures.three_curves({"decay": data}, below=[])
+    figure = figures.three_curves({"decay": data}, below=[])
     top, bottom = figure.axes
     (word,) = top.texts
     edge = data.loss.values[0, first - 1]
@@ -199,7 +197,7 @@ def test_a_loss_that_becomes_exactly_0_is_marked_at_the_edge(three):
 def test_zeros_that_do_not_last_are_gaps(three):
     data = three["both"].copy(deep=True)
     data.loss[0, 10] = 0.0
-    (top, _) = schedule_figures.three_curves({"both": data}).axes
+    (top, _) = figures.three_curves({"both": data}).axes
     assert np.flatnonzero(np.isnan(lines(top)["both"].get_ydata())).tolist() == [10] and not top.texts
 
 
@@ -214,7 +212,7 @@ def test_three_curves_refuse_what_they_cannot_show(three):
         (dict.fromkeys("abcdefg", on_minimum), {}),
     ):
         with pytest.raises(InvalidInputError):
-            schedule_figures.three_curves(runs, **options)
+            figures.three_curves(runs, **options)
 
 
 # --- ratios ---
@@ -227,7 +225,7 @@ def test_ratios_show_intervals_in_their_tolerances():
         judge.amplitude("too wide", (0.9, 1.2), 0.1),
         judge.amplitude("unknown", (-np.inf, np.inf), 0.02),
     ]
-    figure = schedule_figures.ratios(pieces, title="ratios")
+    figure = figures.ratios(pieces, title="ratios")
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.get_yticklabels()] == [piece.name for piece in pieces]
     marks = [line for line in axes.lines if len(line.get_xdata()) == 1]
@@ -247,4 +245,4 @@ def test_ratios_show_intervals_in_their_tolerances():
 @pytest.mark.parametrize("pieces", [[], [HOLDS], [judge.exponent("x", (-1.0, -0.9), -1.0, 0.1, 0.1)]])
 def test_ratios_need_an_interval_around_1(pieces):
     with pytest.raises(InvalidInputError):
-        schedule_figures.ratios(pieces)
+        figures.ratios(pieces)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from bn_theory.errors import InvalidInputError
-from bn_theory.report.figures import DPI, GREY, STYLES, checked_labels, legend, need_matplotlib, stack
+from bn_theory.report.figures.style import DPI, GREY, STYLES, checked_labels, legend, need_matplotlib, stack
 
 MARKS = ("o", "s", "^", "D", "v", "P")
 MOST_LOSS = 20.0

@@ -1,197 +1,29 @@
-"""Figures, drawn by matplotlib when they are asked for; no global state, no window."""
+"""What the rate theorem for gradient descent says, and what it does not: bounds, envelope, known exponents."""
 
 from __future__ import annotations
 
-import io
 import math
-from pathlib import PurePath
 
 import numpy as np
 
-from bn_theory.errors import InvalidInputError, MissingExtraError
-from bn_theory.theorems.evidence import SUPPORTED
-
-# Okabe and Ito's palette: told apart with every common colour vision and, with marks and dashes, in grey.
-BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#555555"
-DPI = 200
-
-# Okabe and Ito's other colours that are dark enough for a line on white, each with a dash pattern of its own: what is
-# one line among several is known by either.
-STYLES = (
-    (BLUE, "-"),
-    (VERMILION, (0, (5, 1.5))),
-    ("#009E73", (0, (5, 1.5, 1, 1.5))),
-    ("#000000", (0, (1, 1.2))),
-    ("#CC79A7", (0, (7, 1.5, 1, 1.5, 1, 1.5))),
-    ("#E69F00", (0, (3, 3))),
+from bn_theory.errors import InvalidInputError
+from bn_theory.report.figures.style import (
+    BLUE,
+    DPI,
+    GREY,
+    MOST,
+    STYLES,
+    VERMILION,
+    checked_labels,
+    heading,
+    legend,
+    median_line,
+    need_matplotlib,
+    stack,
 )
-MOST = len(STYLES)
+
 HEADROOM = 1e3
 """How far above its start a diverging curve is followed."""
-
-
-def need_matplotlib() -> None:
-    """Do nothing where figures can be drawn.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed; the message has the command that installs it.
-    """
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(
-            "a figure needs matplotlib: pip install matplotlib (or pip install '.[plots]' in the source folder)"
-        ) from error
-
-
-def convergence(t, grad_norm2, fit=None, *, title: str = ""):
-    """Gradient norm against the step on logarithmic axes, with the fitted law and the local exponents below.
-
-    Drawn is ``sqrt(mean over replicas of |grad L|^2)``, with the central 90 % of the replicas as a band, the
-    leading term ``sqrt(A) t^(p/2)`` of the fit (solid on its window, dashed elsewhere) and, below, the local
-    exponents of the same square root with the fit's interval.
-
-    Args:
-        t: steps, shape ``(records,)``; those that are not positive are left out.
-        grad_norm2: squared gradient norm, shape ``(records,)`` or ``(replicas, records)``, dimensionless.
-        fit: the ``ExponentFit`` of ``grad_norm2``, or ``None`` for the data alone.
-        title: shown above.
-
-    Returns:
-        ``matplotlib.figure.Figure``; ``as_png`` turns it into bytes.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-        InvalidInputError: shapes that do not fit, or nothing that a logarithmic axis can show.
-    """
-    need_matplotlib()
-    from matplotlib.figure import Figure
-
-    t, y = np.asarray(t, dtype=float), np.atleast_2d(np.asarray(grad_norm2, dtype=float))
-    if t.ndim != 1 or y.ndim != 2 or y.shape[1] != t.size:
-        raise InvalidInputError(f"grad_norm2 must have one value per step, but has shape {y.shape} for {t.shape} steps")
-    mean = y.mean(axis=0)
-    shown = (t > 0) & np.isfinite(mean) & (mean > 0)
-    if not np.any(shown):
-        raise InvalidInputError("there is no positive gradient norm at a positive step to be drawn")
-    t, y, norm = t[shown], y[:, shown], np.sqrt(mean[shown])
-
-    figure = Figure(figsize=(6.0, 5.4 if fit is not None else 3.8), dpi=DPI, layout="constrained")
-    panels = 1 if fit is None else 2
-    axes = figure.subplots(panels, sharex=True, squeeze=False, height_ratios=[2, 1][:panels])
-    top = axes[0, 0]
-    if y.shape[0] > 1:
-        low, high = np.sqrt(np.quantile(y, [0.05, 0.95], axis=0))
-        # a replica at exactly zero has no place on the axis; the band ends at the smallest norm shown
-        top.fill_between(
-            t,
-            np.maximum(low, 0.1 * norm.min()),
-            high,
-            color=BLUE,
-            alpha=0.2,
-            linewidth=0,
-            label=f"central 90 % of {y.shape[0]} replicas",
-        )
-    top.plot(t, norm, "o", color=BLUE, markersize=3.5, label="square root of the mean" if y.shape[0] > 1 else "run")
-    top.set(xscale="log", yscale="log")
-    # The law may leave the data by many decades outside of its window: the data set the range.
-    top.set_ylim(top.get_ylim())
-    if fit is not None:
-        _law(top, t, norm, fit)
-        _local(axes[1, 0], fit)
-    mean_of = r"(\mathrm{E}\,|\nabla L|^2)^{1/2}" if y.shape[0] > 1 else r"|\nabla L|"
-    top.set_ylabel(f"gradient norm ${mean_of}$")
-    top.set_title(title, fontsize=9)
-    top.grid(True, which="major", color="0.9")
-    top.legend(frameon=False, fontsize=9)
-    axes[-1, 0].set_xlabel("step $t$")
-    return figure
-
-
-def _law(axes, t, norm, fit):
-    """The leading term: where the law has a correction the data leave it at small t."""
-    curve = np.sqrt(fit.amplitude) * t ** (fit.exponent / 2)
-    if fit.model == "log":
-        # The power of the logarithm is not part of the fit's result: the slope alone, through the window's end.
-        end = int(np.argmin(np.abs(t - fit.window[1])))
-        curve = norm[end] * (t / t[end]) ** (fit.exponent / 2)
-    half = 0.25 * (fit.interval[1] - fit.interval[0])  # of the norm: half of the half-width
-    digits = min(max(4, math.ceil(1 - math.log10(half))), 7) if half > 0 else 7
-    label = rf"$t^{{\,{fit.exponent / 2:.{digits}f} \pm {half:.{digits}f}}}$"
-    label += "" if fit.model == "pure" else ", leading term"
-    inside = (t >= fit.window[0]) & (t <= fit.window[1])
-    axes.plot(t, curve, "--", color=VERMILION, linewidth=0.9)
-    axes.plot(t[inside], curve[inside], "-", color=VERMILION, linewidth=1.8, label=label)
-
-
-def _local(axes, fit):
-    local = fit.local_exponents
-    axes.errorbar(local.t, local.value / 2, local.band / 2, fmt="o", color=BLUE, markersize=2.5, elinewidth=0.8)
-    axes.axhspan(fit.interval[0] / 2, fit.interval[1] / 2, color=VERMILION, alpha=0.25, linewidth=0)
-    axes.axhline(fit.exponent / 2, color=VERMILION, linewidth=1.2)
-    axes.set(xscale="log", ylabel="local exponent")
-    axes.grid(True, which="major", color="0.9")
-
-
-def verdicts(evidence) -> str:
-    """How many pieces of each kind came out how, in one line.
-
-    >>> from bn_theory.theorems import evidence as judge
-    >>> verdicts([judge.bound("a", 0.5), judge.bound("b", 2.0), judge.control(judge.bound("c", 2.0))])
-    'bound: 1 of 2 supported, 1 contradicted; control: 1 of 1 supported'
-    """
-    kinds = {}
-    for piece in evidence:
-        kinds.setdefault(piece.kind, []).append(piece.verdict)
-    lines = []
-    for kind, found in kinds.items():
-        others = "".join(f", {found.count(v)} {v}" for v in dict.fromkeys(found) if v != SUPPORTED)
-        lines.append(f"{kind}: {found.count(SUPPORTED)} of {len(found)} {SUPPORTED}{others}")
-    return "; ".join(lines)
-
-
-def auto_tuning(run, labels, *, threshold=None, title: str = "", evidence=()):
-    """Gradient norm, squared norm and effective rate against the step, one curve for each case.
-
-    Lines are medians over the replicas and bands their central 90 %. The abscissa is ``t + 1``, so that the start
-    has a place on the logarithmic axis.
-
-    Args:
-        run: data set of ``bn_theory.run`` with dims ``(case, replica, step)`` (one group of weights).
-        labels: one text for each case.
-        threshold: an effective rate to be marked, or ``None``.
-        title: shown above. evidence: pieces whose verdicts are shown above.
-
-    Returns:
-        ``matplotlib.figure.Figure``.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-        InvalidInputError: other dims, not one label for each case, more cases than can be told apart.
-    """
-    need_matplotlib()
-    if run.norm2.dims != ("case", "replica", "step"):
-        raise InvalidInputError(f"auto_tuning needs a run with dims (case, replica, step), not {run.norm2.dims}")
-    labels = checked_labels(labels, run.sizes["case"])
-    figure, (top, middle, bottom) = stack((1.4, 1, 1), 7.2, title, evidence)
-    t = run.step.values + 1.0
-    panels = ((top, np.sqrt(run.grad_norm2.values)), (middle, run.norm2.values), (bottom, run.effective_lr.values))
-    for axes, values in panels:
-        for y, label, style in zip(values, labels, STYLES, strict=False):
-            _median(axes, t, y, style, label)
-        axes.set(xscale="log", yscale="log", xlim=(t[0], t[-1]))
-    if threshold is not None:
-        bottom.axhline(threshold, color=GREY, linewidth=0.9)
-        where = {"transform": bottom.get_yaxis_transform(), "ha": "right", "va": "bottom"}
-        bottom.text(0.99, threshold, "threshold at fixed norm", fontsize=8, color=GREY, **where)
-    top.set_ylabel(r"gradient norm $|\nabla L(V_t)|$")
-    middle.set_ylabel(r"squared norm $|w_t|^2$")
-    bottom.set_ylabel(r"effective rate $\eta/|w_t|^2$")
-    bottom.set_xlabel("step $t + 1$   (all quantities dimensionless)")
-    replicas = run.sizes["replica"]
-    note = f"median and central 90 % of {replicas} starts" if replicas > 1 else None
-    legend(top, "lower left", title=note)
-    return figure
 
 
 def running_minimum(t, smallest, bounds, labels, *, title: str = "", evidence=()):
@@ -231,7 +63,7 @@ def running_minimum(t, smallest, bounds, labels, *, title: str = "", evidence=()
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for case, (axes, label) in enumerate(zip(grid, labels, strict=False)):
         for (name, y), style in zip(curves.items(), STYLES, strict=False):
-            _median(axes, t, np.sqrt(y[case]), style, name, ends=(0.0, 1.0))
+            median_line(axes, t, np.sqrt(y[case]), style, name, ends=(0.0, 1.0))
         axes.set(xscale="log", yscale="log")
         axes.set_title(label, fontsize=9)
         axes.grid(True, which="major", color="0.9")
@@ -246,7 +78,7 @@ def running_minimum(t, smallest, bounds, labels, *, title: str = "", evidence=()
     replicas = measured.shape[1]
     note = f"lines: median, bands: all {replicas} starts; dimensionless" if replicas > 1 else "dimensionless"
     legend(figure, "outside lower center", grid[0].get_legend_handles_labels(), title=note, ncols=len(curves))
-    _heading(figure, title, evidence)
+    heading(figure, title, evidence)
     return figure
 
 
@@ -433,7 +265,7 @@ def contrast(panels, *, title: str = "", evidence=()):
             norm = np.sqrt(y[:, alive])
             if not np.any(np.median(norm, axis=0) > 0):
                 raise InvalidInputError(f"{label!r} is nowhere finite and positive")
-            middle = _median(axes, t[alive], norm, style, label, ends=(0.0, 1.0))
+            middle = median_line(axes, t[alive], norm, style, label, ends=(0.0, 1.0))
             low.append(middle[middle > 0].min())
             high.append(middle[middle > 0][0])
             if not np.all(alive):
@@ -449,114 +281,5 @@ def contrast(panels, *, title: str = "", evidence=()):
     grid[0].set_ylabel(r"gradient norm $|\nabla L|$ (dimensionless)")
     handles = grid[0].get_legend_handles_labels()
     legend(figure, "outside lower center", handles, ncols=len(handles[0]))
-    _heading(figure, title, evidence)
+    heading(figure, title, evidence)
     return figure
-
-
-def checked_labels(labels, count, most: int | None = MOST) -> list[str]:
-    """Labels as texts: one for each curve, and no more curves than can be told apart.
-
-    Args:
-        count: of the curves. most: of them, or ``None`` where they need not be told apart.
-
-    Raises:
-        InvalidInputError: another number of labels, too many curves.
-    """
-    labels = [str(label) for label in labels]
-    if len(labels) != count:
-        raise InvalidInputError(f"{len(labels)} labels for {count} curves")
-    if most is not None and count > most:
-        raise InvalidInputError(f"{count} curves cannot be told apart in one figure; draw at most {most}")
-    return labels
-
-
-def stack(heights, height, title="", evidence=()):
-    """A figure with panels above each other that share their abscissa.
-
-    Args:
-        heights: of the panels, relative to each other.
-        height: of the figure in inches.
-        title: shown above. evidence: pieces whose verdicts are shown below the title.
-
-    Returns:
-        ``(matplotlib.figure.Figure, array of its axes)``, the uppermost first.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, height), dpi=DPI, layout="constrained")
-    grid = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
-    for axes in grid:
-        axes.grid(True, which="major", color="0.9")
-    _heading(figure, title, evidence)
-    return figure, grid
-
-
-def legend(where, loc, handles=(), **options):
-    """A legend whose dashes can be read and whose background hides the curves that it lies on.
-
-    Args:
-        where: axes, or a figure. loc: as matplotlib's ``legend`` takes it.
-        handles: ``(handles, labels)``, or nothing for those of ``where``.
-        options: further ones of matplotlib's ``legend``.
-    """
-    look = {"fontsize": 8, "title_fontsize": 8, "handlelength": 3.5, "edgecolor": "none", "framealpha": 0.9}
-    found = where.legend(*handles, loc=loc, **look, **options)
-    found.set_alignment("left")
-    return found
-
-
-def _heading(figure, title, evidence):
-    found = verdicts(evidence)
-    lines = [line for line in (title, f"verdict: {found}" if found else "") if line]
-    if lines:
-        figure.suptitle("\n".join(lines), fontsize=9)
-
-
-def _median(axes, t, y, style, label, ends=(0.05, 0.95)):
-    """The median of the replicas, in a band where there are several; what is not positive has no place."""
-    color, dash = style
-    if len(y) > 1:
-        low, high = np.quantile(y, ends, axis=0)
-        axes.fill_between(t, low, high, color=color, alpha=0.2, linewidth=0)
-    middle = np.median(y, axis=0)
-    axes.plot(t, middle, color=color, linestyle=dash, linewidth=1.6, label=label)
-    return middle
-
-
-FORMATS = ("png", "svg", "pdf")
-
-
-def format_of(path) -> str:
-    """The format of a figure's file by its name's ending: one of ``FORMATS``.
-
-    Raises:
-        InvalidInputError: another ending.
-    """
-    ending = PurePath(path).suffix.lstrip(".").lower()
-    if ending not in FORMATS:
-        raise InvalidInputError(f"cannot draw {path}: its name must end in {', '.join(f'.{f}' for f in FORMATS)}")
-    return ending
-
-
-def as_bytes(figure, kind: str, dpi: int = DPI) -> bytes:
-    """A figure as the bytes of a file, without a date in it.
-
-    Args:
-        figure: of any function here.
-        kind: one of ``FORMATS``.
-        dpi: dots an inch, of a png.
-    """
-    stream = io.BytesIO()
-    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
-    figure.savefig(stream, format=kind, dpi=dpi, metadata=undated)
-    return stream.getvalue()
-
-
-def as_png(figure, dpi: int = DPI) -> bytes:
-    """A figure as the bytes of a PNG file.
-
-    Args:
-        figure: of any function here.
-        dpi: dots an inch.
-    """
-    return as_bytes(figure, "png", dpi)

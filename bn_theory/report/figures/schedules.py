@@ -8,7 +8,7 @@ import numpy as np
 
 from bn_theory.dynamics.equivalent import LARGEST
 from bn_theory.errors import InvalidInputError
-from bn_theory.report.figures import BLUE, GREY, STYLES, VERMILION, checked_labels, legend, need_matplotlib, stack
+from bn_theory.report.figures.style import BLUE, GREY, STYLES, VERMILION, checked_labels, legend, need_matplotlib, stack
 from bn_theory.theorems.evidence import CONTRADICTED, SUPPORTED
 
 NAMES = ("with weight decay", "without, equivalent rate")
