@@ -84,7 +84,7 @@ class NoPowerLawError(BnTheoryError):
     """The data are not a power law over the window; ``reason`` is one word, ``partial`` the fit so far.
 
     ``reason`` is one of ``"exponential"``, ``"plateau"``, ``"rounding_floor"``, ``"too_few_decades"``,
-    ``"too_few_records"`` or ``"no_window"``.
+    ``"too_few_records"``, ``"no_window"`` or, from ``bn-theory fit``, ``"zero_gradient"``.
     """
 
     def __init__(self, message, *, reason=None, partial=None):
@@ -102,8 +102,23 @@ class TruncatedGridError(BnTheoryError):
         self.t = t
 
 
+class ClaimFailedError(BnTheoryError, AssertionError):
+    """A claim about a loss, an optimiser or a run does not hold, or the data do not decide it.
+
+    The message has the values, what is allowed and what to look at; ``evidence`` is the judged piece.
+    """
+
+    def __init__(self, message, *, evidence=None):
+        super().__init__(message)
+        self.evidence = evidence
+
+
 class DataFileError(InvalidInputError):
     """A data file cannot be used; the message names the file, the column and the row."""
+
+
+class ReportError(InvalidInputError):
+    """A document of this package cannot be read; the message names the file, what is wrong with it and the way out."""
 
 
 class MissingExtraError(BnTheoryError, ImportError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -61,12 +62,20 @@ def package() -> dict[str, str | None]:
     return {"name": "bn_theory", "version": version(), "commit": commit()}
 
 
-def described() -> str:
-    """Version and commit in a few words, as every text output has them."""
-    found = commit()
+def described(made: Mapping | None = None) -> str:
+    """Version and commit in a few words, as every text output has them.
+
+    Args:
+        made: a :func:`package`, for instance that of a document; by default this one.
+
+    >>> described({"name": "bn_theory", "version": "1.2.3", "commit": None})
+    'bn_theory 1.2.3 (commit unknown)'
+    """
+    made = package() if made is None else made
+    found = made["commit"]
     # twelve digits tell commits apart in any repository of this size, and fit a line
     short = "commit unknown" if found is None else f"commit {found[:12]}{found[40:]}"
-    return f"bn_theory {version()} ({short})"
+    return f"{made['name']} {made['version']} ({short})"
 
 
 def environment() -> dict[str, str]:

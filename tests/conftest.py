@@ -1,6 +1,7 @@
 """Fixtures for all tests: the zoo of losses, the engines, and a rounding-error oracle."""
 
 import os
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from hypothesis import settings
 
 import bn_theory as bn
 from bn_theory.engines import unavailable
+
+# The plugin of the checkout, and pytest's own for testing plugins. (setup.cfg leaves out that of an installed copy; where
+# its addopts were overridden it is there already, and a plugin cannot be there twice.)
+pytest_plugins = ["pytester", *{"bn_theory.pytest_plugin"}.difference(sys.modules)]
 
 # Derandomised: a red test is red again. No deadline: the first example may compile a loop.
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=30, database=None)

@@ -1,8 +1,9 @@
-"""The command line ``bn-theory``: list, verify, fit, calibrate, prove, bench, schedule, experiment.
+"""The command line ``bn-theory``: list, verify, fit, calibrate, prove, bench, schedule, experiment, rerun, cite.
 
-Exit codes: 0 everything supported; 1 something contradicted (for ``fit``: the run diverged); 2 usage or bad
-input; 3 something inconclusive (for ``fit``: no power law); 70 a defect of this program; 130 interrupted;
-141 whoever read the output stopped reading. A crash must not look like a verdict, hence 70 and not 1.
+Exit codes: 0 everything supported; 1 something contradicted (for ``fit``: the run diverged; for ``rerun``: the results
+are not those of the document); 2 usage or bad input; 3 something inconclusive (for ``fit``: no power law); 70 a defect
+of this program; 130 interrupted; 141 whoever read the output stopped reading. A crash must not look like a verdict,
+hence 70 and not 1.
 
 Nothing heavy is imported before a command needs it, so that ``--help`` answers at once.
 """

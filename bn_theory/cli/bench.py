@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bn_theory.cli.output import progress, show
 from bn_theory.files import writable_target, write_whole
-from bn_theory.provenance import package
+from bn_theory.provenance import described, package
 
 
 def run(options) -> int:
@@ -31,6 +31,7 @@ def run(options) -> int:
         write_whole(target, as_bytes(report.document(found, package())))
     show(report.rows(found), report.left_out(found))
     warning = report.disturbance(found)
-    lines = (report.NOTE, report.limits(found), *([warning] if warning else []), f"{found.seconds:.0f} s")
+    closing = f"{described()}, {found.seconds:.0f} s"
+    lines = (report.NOTE, report.limits(found), *([warning] if warning else []), closing)
     print("", *lines, sep="\n")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bn_theory.cli.output import progress
 from bn_theory.files import writable_target, write_whole
+from bn_theory.provenance import described, environment, package
 
 ENOUGH = 1000
 """Repeats at which the limits of coverage are meant: its standard error is then 0.007."""
@@ -30,10 +31,11 @@ def run(options) -> int:
             seed=options.seed,
             progress=lambda row: print(calibration.format_table([row]).splitlines()[-1], flush=True),
         )
+    from bn_theory.report.calibration import document
     from bn_theory.report.json_ import as_bytes
 
-    write_whole(target, as_bytes(calibration.as_document(rows, options.repeats, options.seed)))
-    print(f"\nwritten to {options.output}")
+    write_whole(target, as_bytes(document(rows, options.repeats, options.seed, package(), environment())))
+    print(f"\nwritten to {options.output} by {described()}")
     if all(row.accepted for row in rows if row.required):
         return 0
     if options.repeats < ENOUGH:

@@ -14,6 +14,7 @@ from bn_theory.experiments.experiment import CIFAR, DIGITS
 from bn_theory.experiments.libraries import need_libraries
 from bn_theory.experiments.registry import NAMES, experiment
 from bn_theory.files import write_whole
+from bn_theory.provenance import described
 from bn_theory.report import figures
 from bn_theory.report.figures import networks as network_figures
 from bn_theory.report.tables import Table
@@ -59,7 +60,7 @@ def run(options) -> int:
     if not made:
         with enough_memory(setup):
             split = split.to(setup.device)
-    print(f"{chosen.title}\n{_sizes(setup, split)}\n", flush=True)
+    print(f"{chosen.title}\n{_sizes(setup, split)}\n{described()}\n", flush=True)
     try:
         with progress() as (doing, done):
             found = execute(chosen, setup, split, folder, resume=options.resume, doing=doing, done=done)

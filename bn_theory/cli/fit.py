@@ -5,108 +5,88 @@ from __future__ import annotations
 import sys
 
 from bn_theory.cli.output import show
-from bn_theory.errors import DivergedError, InvalidInputError, NoPowerLawError
+from bn_theory.errors import InvalidInputError
 from bn_theory.files import writable_target, write_whole
+from bn_theory.provenance import described
 from bn_theory.report import figures, tables
-
-DIVERGED, NO_POWER_LAW = 1, 3
 
 
 def run(options) -> int:
-    """Run, fit, print; 1 when the run diverged, 3 when it is no power law.
+    """Run, fit, print, and write what was asked for; 1 when the run diverged, 3 when it is no power law.
 
     Raises:
         BnTheoryError: options, a data file or a target file that cannot be used.
     """
-    target = None
+    png = json = None
     if options.png is not None:
         figures.need_matplotlib()
-        target = writable_target(options.png)
-    import bn_theory as bn
-    from bn_theory.cli import losses
+        png = writable_target(options.png)
+    if options.json is not None:
+        json = writable_target(options.json)
+    if json is not None and json == png:
+        raise InvalidInputError(f"--json and --png are both {options.json}; give two names")
+    from bn_theory.cli import fitting
 
-    _enough_replicas(options)
-    loss = losses.build(options)
-    method = losses.method(options, loss)
+    csv = fitting.identity(options.csv) if json is not None and options.csv is not None else None
+    found = fitting.perform(options)
     try:
-        result = bn.run(
-            loss, method, steps=options.steps, replicas=options.replicas, seed=options.seed, engine=options.engine
-        )
-    except DivergedError as error:
-        print(f"bn-theory: {error}", file=sys.stderr)
-        return DIVERGED
-    print(f"loss    {result.attrs['loss']}")
-    print(f"method  {_described(options, loss)}")
-    engine = result.attrs["engine"]
-    print(f"run     {options.steps} steps, {options.replicas} replicas, seed {options.seed}, engine {engine}\n")
-    series = _before_zero(result.grad_norm2.isel(step=slice(1, None)))  # a logarithmic axis has no step 0
-    if series.sizes["step"] == 0:
-        print("no power law: the gradient is exactly 0 from the first step on")
-        return NO_POWER_LAW
-    title = f"{result.attrs['loss']}, {_described(options, loss)}"
-    try:
-        fit, code = _fitted(options, series), 0
-        _print(fit)
-        _theory(options)
-    except NoPowerLawError as error:
-        fit, code = None, NO_POWER_LAW
-        title += f": no power law ({error.reason})"
-        print(f"no power law ({error.reason}): {error}")
-        if error.partial is not None:
-            print("what could be fitted all the same, not to be quoted as an exponent:")
-            _print(error.partial)
-    if target is not None:
-        figure = figures.convergence(series.step.values, series.values, fit, title=title)
-        write_whole(target, figures.as_png(figure))
-        print(f"\nfigure written to {options.png}")
-    return code
+        # First, so that a reader of the text who stops reading does not cost the file.
+        if json is not None:
+            _write(json, fitting.document(found, options, csv))
+    finally:
+        _print(options, found)
+    if png is not None:
+        _draw(options, found, png)
+    return found.code
 
 
-def _enough_replicas(options):
-    """Refuse before the run what the fit would refuse after it."""
-    from bn_theory.rates.data import MIN_REPLICAS
+def _write(target, document):
+    from bn_theory.report.json_ import as_bytes
 
-    if options.replicas >= MIN_REPLICAS or (options.method == "gd" and options.replicas == 1):
+    write_whole(target, as_bytes(document))
+
+
+def _print(options, found):
+    if found.diverged is not None:
+        print(f"bn-theory: {found.diverged}", file=sys.stderr)
         return
-    other = " (or 1, for one run without statistics)" if options.method == "gd" else ""
-    raise InvalidInputError(
-        f"--replicas {options.replicas} is too few for an expectation with an interval; "
-        f"give {MIN_REPLICAS} or more{other}"
-    )
+    print(f"by      {described()}")
+    print(f"loss    {found.loss}")
+    print(f"method  {_method(options)}")
+    print(f"run     {options.steps} steps, {options.replicas} replicas, seed {options.seed}, engine {found.engine}\n")
+    if found.zero_from is not None:
+        print(f"from step {found.zero_from} on the gradient is exactly 0 in float64; fitted is what comes before")
+    if found.refused is None:
+        _exponents(found.fit)
+        _theory(options)
+        return
+    print(f"no power law ({found.refused.reason}): {found.refused}")
+    if found.refused.partial is not None:
+        print("what could be fitted all the same, not to be quoted as an exponent:")
+        _exponents(found.refused.partial)
 
 
-def _before_zero(series):
-    """The records before the gradient is exactly 0 in every replica: fast decay ends there, in float64."""
-    zero = (series == 0).all("replica").values
-    if not zero.any():
-        return series
-    first = int(zero.argmax())
-    print(f"from step {int(series.step[first])} on the gradient is exactly 0 in float64; fitted is what comes before")
-    return series.isel(step=slice(0, first))
+def _draw(options, found, target):
+    if found.series is None or found.series.sizes["step"] == 0:
+        print(f"bn-theory: {options.png} is not written: there is nothing to draw", file=sys.stderr)
+        return
+    title = f"{found.loss}, {_method(options)}"
+    if found.refused is not None:
+        title += f": no power law ({found.refused.reason})"
+    figure = figures.convergence(found.series.step.values, found.series.values, found.fit, title=title)
+    write_whole(target, figures.as_png(figure))
+    print(f"\nfigure written to {options.png}")
 
 
-def _fitted(options, series):
-    import bn_theory as bn
-
-    return bn.fit_exponent(
-        series,
-        model=options.model,
-        log_power=options.log_power,
-        window=None if options.window is None else tuple(options.window),
-        min_decades=options.min_decades,
-        seed=options.seed,
-    )
-
-
-def _described(options, loss):
+def _method(options):
     decay = f" (t+1)^-{options.alpha:g}" if options.alpha else ""
     scale = ""
-    if loss.parameters:
+    if options.gamma_rate is not None:
         scale = f", gamma's rate {options.gamma_rate:g}" + (" (t+1)^-0.5" if options.method == "sgd" else "")
     return f"{options.method.upper()}, rate {options.rate:g}{decay}{scale}"
 
 
-def _print(fit):
+def _exponents(fit):
     """Exponents of the norm: half of those of its square, which is what was fitted."""
     low, high = (end / 2 for end in fit.interval)
     print(f"exponent of the gradient norm sqrt(E|grad L|^2) at unit norm: {fit.exponent / 2:.5f}")

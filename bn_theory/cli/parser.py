@@ -144,10 +144,11 @@ def parse(arguments=None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
-    for add in (_list, _verify, _fit, _calibrate, _prove, _bench, _schedule, _experiment):
+    for add in (_list, _verify, _fit, _calibrate, _prove, _bench, _schedule, _experiment, _rerun, _cite, _report):
         add(commands)
     options = parser.parse_args(arguments)
-    if check := {"fit": _check_fit, "schedule": _check_schedule, "experiment": _check_experiment}.get(options.command):
+    checks = {"fit": _check_fit, "schedule": _check_schedule, "experiment": _check_experiment, "report": _check_report}
+    if check := checks.get(options.command):
         check(options, commands.choices[options.command])
     return options
 
@@ -224,6 +225,7 @@ def _fit(commands):
         "--min-decades", type=float, default=3.0, metavar="D", help="refuse a shorter range (default: 3)"
     )
     parser.add_argument("--png", metavar="PATH", help="also draw the run and its fit (needs matplotlib)")
+    parser.add_argument("--json", metavar="PATH", help="also write the outcome there, whole or not at all")
 
 
 def _check_fit(options, parser):
@@ -241,7 +243,7 @@ def _check_fit(options, parser):
     }
     for name, (applies, default, where) in used.items():
         if getattr(options, name) is None:
-            setattr(options, name, default)
+            setattr(options, name, default if applies else None)
         elif not applies:
             parser.error(f"--{name.replace('_', '-')} belongs {where}")
     if options.log_power is not None and options.model != "log":
@@ -250,6 +252,23 @@ def _check_fit(options, parser):
         parser.error("--window needs LOW < HIGH")
     if options.replicas is None:
         options.replicas = 64 if sgd else 1
+
+
+def _rerun(commands):
+    parser = _command(
+        commands,
+        "rerun",
+        "rerun",
+        "Do the work of a document of verify or fit once more and say whether the results are the same, bit for bit.",
+    )
+    parser.add_argument("path", metavar="PATH", help="what bn-theory verify --json or fit --json wrote")
+    parser.add_argument("--json", metavar="PATH2", help="also write the new document there, whole or not at all")
+
+
+def _cite(commands):
+    parser = _command(commands, "cite", "cite", "Print what to cite for statements: their papers and this package.")
+    parser.add_argument("names", nargs="*", metavar="SLUG|PAPER", help="statements used; default: all")
+    parser.add_argument("--bibtex", action="store_true", help="as entries for BibTeX")
 
 
 def _calibrate(commands):
@@ -386,3 +405,37 @@ def _check_experiment(options, parser):
         parser.error("give the NAME of an experiment, or --list")
     if options.unverified_data and options.data is None:
         parser.error("--unverified-data belongs to --data DIR")
+
+
+def _report(commands):
+    parser = _command(
+        commands,
+        "report",
+        "report",
+        "Write what verify finds as one page, as a LaTeX appendix or as Markdown: verdicts, proofs, figures, evidence.",
+    )
+    parser.add_argument("names", nargs="*", metavar="SLUG|PAPER", help="what to verify for it; default: everything")
+    formats = parser.add_argument_group("formats", "at least one; each is written whole or not at all")
+    formats.add_argument("--html", metavar="PATH", help="one self-contained page")
+    formats.add_argument("--latex", metavar="PATH", help="NAME.tex, with the body and figures in the folder NAME-latex")
+    formats.add_argument("--markdown", metavar="PATH", help="NAME.md, with the figures in the folder NAME-markdown")
+    parser.add_argument(
+        "--from", dest="source", metavar="FILE", help="report what verify --json wrote there; verify nothing"
+    )
+    parser.add_argument("--profile", choices=PROFILES, help="as of verify (default: quick)")
+    parser.add_argument("--seed", type=SEED, metavar="N", help="as of verify (default: 0)")
+    _engine(parser)
+    parser.set_defaults(engine=None)  # known to be given or not; _check_report fills it in
+
+
+def _check_report(options, parser):
+    """Refuse a report of no format, options that a document has settled, and fill in the others' defaults."""
+    if options.html is None and options.latex is None and options.markdown is None:
+        parser.error("give --html PATH, --latex PATH or --markdown PATH")
+    defaults = {"profile": PROFILES[0], "seed": 0, "engine": "auto"}
+    given = [f"--{name}" for name in defaults if getattr(options, name) is not None]
+    if options.source is not None and (options.names or given):
+        parser.error(f"--from FILE has what was verified; leave out {(options.names + given)[0]}")
+    for name, default in defaults.items():
+        if getattr(options, name) is None:
+            setattr(options, name, default)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from bn_theory.errors import InvalidInputError
+from bn_theory.provenance import described
 from bn_theory.theorems import registry
 
 
@@ -26,6 +27,8 @@ def run(options) -> int:
     except ProofError as error:
         print(f"bn-theory: the proof of {statement.slug} does not check: {error}", file=sys.stderr)
         return 1
-    text = proof.as_latex() if options.latex else proof.as_text()
-    print(text.rstrip("\n"))
+    if options.latex:
+        print(f"% proved by {described()}\n{proof.as_latex().rstrip()}")
+    else:
+        print(f"{proof.as_text().rstrip()}\n\nproved by {described()}")
     return 0

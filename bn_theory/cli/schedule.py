@@ -14,6 +14,7 @@ from bn_theory.dynamics import Constant, Cosine, StepDecay, Warmup, equivalent_s
 from bn_theory.dynamics.equivalence import roots
 from bn_theory.errors import InvalidInputError, NoEquivalentScheduleError
 from bn_theory.files import writable_target, write_whole
+from bn_theory.provenance import described
 from bn_theory.report import figures
 from bn_theory.report.tables import Table
 
@@ -58,6 +59,7 @@ def run(options) -> int:
         steps_per_epoch=options.steps_per_epoch,
     )
     segments = _segments(options, schedule.eta)
+    print(f"by          {described()}")
     print(f"given       {_described(options)}")
     print(f"equivalent  no weight decay, {_momentum(options)}, learning rate eta_t/(p_t p_{{t+1}}): trains every loss")
     print("            that is invariant under positive scaling of the weights to the same function, step by step")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 
 from bn_theory.cli import extras
+from bn_theory.cli.environment import environment_of
 from bn_theory.cli.output import progress, show
-from bn_theory.engines import require
+from bn_theory.engines import require, resolved
 from bn_theory.errors import BnTheoryError, MissingExtraError
 from bn_theory.files import writable_target, write_whole
-from bn_theory.provenance import described, environment, package
+from bn_theory.provenance import described, package
 from bn_theory.report import tables
+from bn_theory.report.json_ import as_bytes, verify_document
 from bn_theory.report.verification import NotRun, Verification
 from bn_theory.theorems import registry
 from bn_theory.theorems.evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED, Curves, Evidence, Outside
@@ -33,14 +35,14 @@ def run(options) -> int:
     target = None if options.json is None else writable_target(options.json)
     statements = [registry.statement(slug) for slug in slugs]
     for statement in statements:
-        reason = _lacking(statement)
+        reason = lacking(statement)
         if reason and statement.slug in options.names:
             raise MissingExtraError(f"{statement.slug} cannot run: {reason}")
     verification = verify_all(statements, Settings(options.profile, options.seed, options.engine))
     try:
         # First, so that a reader of the table who stops reading does not cost the file.
         if target is not None:
-            write_whole(target, _json(verification))
+            write_whole(target, as_bytes(document(verification)))
     finally:
         _print(verification)
     for outcome in verification.outcomes:
@@ -68,7 +70,7 @@ def verify_all(statements, settings: Settings) -> Verification:
 
 
 def _outcome(statement, settings, doing):
-    reason = _lacking(statement)
+    reason = lacking(statement)
     if reason:
         return NotRun(statement, reason)
     started, found = time.perf_counter(), []
@@ -92,15 +94,16 @@ def _outcome(statement, settings, doing):
         return Result(statement, tuple(evidence), outside, seconds, curves)
 
 
-def _lacking(statement):
+def lacking(statement) -> str | None:
+    """Why a statement cannot run here, with the command that changes it, as far as the package's metadata tell."""
     absent = extras.missing(statement.extra)
     return f"needs {', '.join(absent)}: {extras.install_command(statement.extra)}" if absent else None
 
 
-def _json(verification):
-    from bn_theory.report.json_ import as_bytes, verify_document
-
-    return as_bytes(verify_document(verification, package(), environment()))
+def document(verification) -> dict:
+    """What ``--json`` writes of a verification, with this machine and this code as its origin."""
+    engine = resolved(verification.settings.engine)
+    return verify_document(verification, package(), environment_of(engine))
 
 
 def _print(verification):

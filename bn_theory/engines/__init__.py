@@ -49,6 +49,22 @@ def unavailable(name: str) -> str | None:
     return None if name == "auto" else engine_named(name) and None
 
 
+def resolved(name: str) -> str:
+    """The engine that a name stands for on this machine: what ``"auto"`` takes for a loss in the language, in float64.
+
+    Array functions run under ``"auto"`` on the readable engine, whatever this says.
+
+    Raises:
+        UnknownNameError: no such engine.
+
+    >>> resolved("numpy")
+    'numpy'
+    """
+    if name != "auto":
+        return engine_named(name).name
+    return next(engine for engine in ENGINES if unavailable(engine) is None)
+
+
 def require(name: str) -> None:
     """Make sure, before any work, that an engine can run on this machine.
 

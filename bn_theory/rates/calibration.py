@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
-import scipy
 
 from ..errors import InvalidInputError, NoPowerLawError, UnknownNameError
 from .fit import fit_exponent
@@ -188,18 +186,3 @@ def format_table(rows):
             f"{verdict} |"
         )
     return "\n".join(lines)
-
-
-def as_document(rows, repeats, seed):
-    """Return a JSON-able record of a calibration, with the versions it was made with."""
-    return {
-        "repeats": repeats,
-        "seed": seed,
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "coverage_limits": list(COVERAGE),
-        "width_limit": WIDTH_RATIO,
-        "rows": [asdict(r) for r in rows],
-    }

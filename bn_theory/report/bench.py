@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from bn_theory.report.json_ import plain
 from bn_theory.report.tables import Table
 
-SCHEMA = "bn-theory.bench/1"
+SCHEMA = "bn-theory.bench/2"
 
 BUSY = 0.5
 """Load average above which a run counts as disturbed; an idle machine has a few hundredths."""
@@ -64,7 +64,7 @@ def document(benchmark, package: Mapping) -> dict:
     """The document of ``bn-theory bench --json``, as ``schemas/bench.json`` describes it.
 
     Args:
-        package: ``{"name": ..., "version": ...}``.
+        package: ``{"name": ..., "version": ..., "commit": ...}``.
     """
     settings = benchmark.settings
     return plain(

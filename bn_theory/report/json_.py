@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping
 
+from bn_theory.engines import resolved
 from bn_theory.report.verification import NotRun, Verification
 
 SCHEMA = "bn-theory.verify/2"
@@ -64,7 +65,7 @@ def verify_document(verification: Verification, package: Mapping, environment: M
         {
             "schema": SCHEMA,
             "package": package,
-            "environment": dict(environment) | {"engine": settings.engine},
+            "environment": dict(environment) | {"engine": settings.engine, "engine_used": resolved(settings.engine)},
             "profile": settings.profile,
             "seed": settings.seed,
             "seconds": verification.seconds,

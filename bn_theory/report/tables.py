@@ -120,7 +120,7 @@ def evidence(verification: Verification) -> Table:
 def reasons(verification: Verification) -> Table:
     """What is known about every piece of evidence that is not supported."""
     rows = tuple(
-        (outcome.statement.slug, e.name, e.verdict, _details(e.details))
+        (outcome.statement.slug, e.name, e.verdict, details(e.details))
         for outcome in verification.outcomes
         for e in outcome.evidence
         if e.verdict != SUPPORTED
@@ -184,8 +184,9 @@ def local_exponents(fit, factor: float = 1.0) -> Table:
     return Table("Local exponents", (">t", ">exponent", ">+-"), tuple(rows))
 
 
-def _details(details):
-    text = "; ".join(f"{key} = {number(v) if isinstance(v, float) else v}" for key, v in details.items())
+def details(known) -> str:
+    """Facts by name in one line, shortened where it is long."""
+    text = "; ".join(f"{key} = {number(v) if isinstance(v, float) else v}" for key, v in known.items())
     text = " ".join(text.split())
     return text if len(text) <= LONGEST_DETAIL else text[: LONGEST_DETAIL - 3] + "..."
 

@@ -76,6 +76,7 @@ class Curves:
         figure: which, a name in ``bn_theory.report.figures.statements.DRAW``.
         caption: one sentence: what is shown, and of which run.
         data: what the figure's function takes, by name: numbers, texts, lists and arrays, a few hundred points each.
+            ``supports`` in it lists the names of the evidence whose verdicts the figure shows.
     """
 
     figure: str
@@ -210,8 +211,13 @@ def diverged(name: str, kind: str, error) -> Evidence:
 
 
 def control(claim: Evidence) -> Evidence:
-    """A control: the claim must come out contradicted where it is known to be false."""
+    """A control: the claim must come out contradicted where it is known to be false.
+
+    By a number: NaN is no agreement with a claim, but no disagreement of a control either (0/0 would pass any).
+    """
     flipped = {CONTRADICTED: SUPPORTED, SUPPORTED: CONTRADICTED, INCONCLUSIVE: INCONCLUSIVE}[claim.verdict]
+    if claim.measured is not None and math.isnan(claim.measured):
+        flipped = INCONCLUSIVE
     details = {"controlled_kind": claim.kind, "claim_verdict": claim.verdict} | claim.details
     return replace(claim, kind="control", verdict=flipped, details=details)
 

@@ -98,7 +98,7 @@ def verify(statement: Statement, settings: Settings, progress=lambda item: None)
     """
     started = mark = time.perf_counter()
     evidence, outside, curves = [], [], []
-    for item in _items(statement, settings):
+    for item in _alone(_items(statement, settings)):
         now = time.perf_counter()
         if isinstance(item, Outside):
             outside.append(item)
@@ -112,6 +112,24 @@ def verify(statement: Statement, settings: Settings, progress=lambda item: None)
         mark = now
         progress(item)
     return Result(statement, tuple(evidence), tuple(outside), time.perf_counter() - started, tuple(curves))
+
+
+def _alone(items):
+    """The items, each found with one thread of BLAS: its sums are then in one order, and results repeat bit for bit.
+
+    (The engines' own threads do not share a sum; torch is limited where it is used.)
+    """
+    from threadpoolctl import threadpool_limits
+
+    items = iter(items)
+    end = object()
+    while True:
+        # not around the yield: whoever takes the items keeps own threads
+        with threadpool_limits(limits=1, user_api="blas"):
+            item = next(items, end)
+        if item is end:
+            return
+        yield item
 
 
 def _items(statement, settings):

@@ -1,18 +1,12 @@
-"""The result of each statement that a file lists in ``SLUGS``, by the code that ``bn-theory verify`` runs."""
+"""Each statement that a file lists in ``SLUGS`` is verified once, by the package's own pytest plugin."""
 
 import pytest
-
-from bn_theory.theorems.registry import statement
-from bn_theory.theorems.statement import Settings, verify
 
 pytest.register_assert_rewrite("checks_of_statements")
 
 
 def pytest_generate_tests(metafunc):
-    if "result" in metafunc.fixturenames:
-        metafunc.parametrize("result", metafunc.module.SLUGS, indirect=True, scope="module")
-
-
-@pytest.fixture(scope="module")
-def result(request):
-    return verify(statement(request.param), Settings(profile="quick", seed=0))
+    if "theorem_result" in metafunc.fixturenames:
+        slugs = [pytest.param(slug, id=slug, marks=pytest.mark.theorem(slug)) for slug in metafunc.module.SLUGS]
+        # the module's scope keeps the tests of a statement together
+        metafunc.parametrize("theorem_slug", slugs, scope="module")

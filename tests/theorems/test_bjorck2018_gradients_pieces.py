@@ -9,6 +9,8 @@ import pytest
 pytest.importorskip("torch", reason="bn_theory.networks needs torch: pip install '.[networks]'")
 pytest.importorskip("powerlaw", reason="tails need powerlaw: pip install '.[networks]'")
 
+import torch
+
 from bn_theory.theorems import evidence as judge
 from bn_theory.theorems.bjorck2018 import gradients_at_init as piece
 from bn_theory.theorems.bjorck2018 import starts
@@ -192,3 +194,11 @@ def test_the_heavy_tail_test_tells_known_tails_apart(monkeypatch):
 def test_the_statement():
     assert piece.STATEMENT.slug == "bjorck2018.gradients_at_init" and piece.STATEMENT.extra == "networks"
     assert piece.STATEMENT.prove().slug == piece.STATEMENT.slug
+
+
+def test_a_channel_without_gradient_says_nothing_and_one_with_an_impossible_sum_does():
+    sums, rounding = torch.tensor([0.0, -2.0]), torch.tensor([0.0, 0.5])
+    assert piece._in_roundings(sums, rounding) == 4.0
+    assert piece._in_roundings(sums[:1], rounding[:1]) == 0.0
+    assert piece._in_roundings(sums.flip(0), rounding) == math.inf
+    assert math.isnan(piece._in_roundings(sums * math.nan, rounding))

@@ -15,6 +15,7 @@ import proofs_check
 from bn_theory import provenance
 from bn_theory.cli import extras
 from bn_theory.errors import InvalidInputError, MissingExtraError
+from bn_theory.report.read import read_document
 from bn_theory.theorems import evidence as judge
 from bn_theory.theorems import registry
 from bn_theory.theorems.statement import Source, Statement
@@ -128,11 +129,14 @@ assert not loaded, loaded
 """
     done = process("-c", program)
     assert done.returncode == 0, done.stderr
-    for command in ("list", "verify", "fit", "calibrate", "prove", "schedule", "bench", "experiment"):
+    for command in ("list", "verify", "fit", "calibrate", "prove", "schedule", "bench", "experiment", "rerun", "cite"):
         assert command in done.stdout
 
 
-@pytest.mark.parametrize("command", ["list", "verify", "fit", "calibrate", "prove", "schedule", "bench", "experiment"])
+@pytest.mark.parametrize(
+    "command",
+    ["list", "verify", "fit", "calibrate", "prove", "schedule", "bench", "experiment", "rerun", "cite"],
+)
 def test_every_command_has_help(call, command):
     code, out, _ = call(command, "--help")
     assert code == 0 and out.startswith(f"usage: bn-theory {command}")
@@ -204,8 +208,9 @@ def test_list_shows_slugs_titles_and_papers(call, statements):
 
 def test_prove_prints_text_or_latex(call, statements):
     statements(p__one=supported)
-    assert call("prove", "p.one") == (0, "Claim. One is one.\n", "")
-    assert call("prove", "p.one", "--latex") == (0, "\\paragraph{Claim.} $1 = 1$\n", "")
+    by = f"proved by {provenance.described()}\n"
+    assert call("prove", "p.one") == (0, f"Claim. One is one.\n\n{by}", "")
+    assert call("prove", "p.one", "--latex") == (0, f"% {by}\\paragraph{{Claim.}} $1 = 1$\n", "")
 
 
 def test_prove_of_an_unknown_slug_names_the_nearest(call):
@@ -479,13 +484,15 @@ def test_fit_without_a_power_law_exits_3_with_the_reason(call, tmp_path):
 def test_fit_stops_where_the_gradient_is_exactly_zero():
     import xarray as xr
 
-    from bn_theory.cli.fit import _before_zero
+    from bn_theory.cli.fitting import before_zero
 
     y = xr.DataArray(
         [[3.0, 0.0, 1.0, 0.0], [2.0, 1.0, 0.0, 0.0]], dims=("replica", "step"), coords={"step": [1, 2, 4, 8]}
     )
-    assert _before_zero(y).step.values.tolist() == [1, 2, 4]
-    assert _before_zero(y.isel(step=slice(0, 3))).sizes["step"] == 3
+    kept, zero_from = before_zero(y)
+    assert kept.step.values.tolist() == [1, 2, 4] and zero_from == 8
+    kept, zero_from = before_zero(y.isel(step=slice(0, 3)))
+    assert kept.sizes["step"] == 3 and zero_from is None
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # it overflows: that is the point
@@ -555,6 +562,8 @@ def test_calibrate_prints_and_writes(call, calibration, tmp_path, monkeypatch, c
     document = json.loads((tmp_path / "calibration.json").read_text(), parse_constant=pytest.fail)
     assert (document["repeats"], document["seed"]) == (repeats, 5)
     assert document["rows"][0]["coverage"] == (coverage if coverage == coverage else "nan")
+    assert read_document(tmp_path / "calibration.json", ["calibration"]) == document
+    assert out.splitlines()[4] == f"written to calibration.json by {provenance.described()}"
 
 
 def test_calibrate_refuses_its_target_before_the_work(call, tmp_path):

@@ -18,6 +18,7 @@ from bn_theory.errors import MissingExtraError
 from bn_theory.experiments import checkpoint, dataset
 from bn_theory.networks import Trainer
 from bn_theory.networks.data import Split
+from bn_theory.provenance import described
 from bn_theory.report import figures
 
 ROOT = Path(bn_theory.__file__).parents[1]
@@ -41,7 +42,8 @@ def test_from_an_empty_folder(call, tmp_path):
     assert code == 0 and out.isascii() and "\x1b" not in out
     lines = out.splitlines()
     assert lines[1] == "digits on cpu, seed 0; epochs 2, batch 256, rates 0.1, width 1, others-rate 0.1"
-    assert lines[4].split("  ")[0] == "rate" and lines[5].startswith(" 0.1")
+    assert lines[2] == described()
+    assert lines[5].split("  ")[0] == "rate" and lines[6].startswith(" 0.1")
     assert lines[-1] == "written to learning_rate_sweep: results.nc, final_loss.png, effective_rate.png"
     assert [line.split(":")[0] for line in err.splitlines()] == [
         f"run {i} of 3 ({setting}, rate 0.1, seed 0)"

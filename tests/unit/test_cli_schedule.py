@@ -13,6 +13,7 @@ import pytest
 import bn_theory as bn
 from bn_theory.cli import schedule as command
 from bn_theory.dynamics.equivalence import roots
+from bn_theory.provenance import described
 
 ANCHOR = ("--lr", 0.1, "--weight-decay", 5e-4, "--momentum", 0.9, "--steps-per-epoch", 391)
 SMALL = ("--lr", 0.1, "--weight-decay", 0.02, "--momentum", 0.5, "--epochs", 9, "--steps-per-epoch", 10)
@@ -46,7 +47,8 @@ def prose(out):
 def test_the_published_anchor(call):
     code, out, err = call(*ANCHOR, "--decay", "80:0.1,120:0.1", "--epochs", 160)
     assert (code, err) == (0, "") and out.isascii() and "\x1b" not in out
-    assert out.splitlines()[0] == (
+    assert out.splitlines()[0] == f"by          {described()}"
+    assert out.splitlines()[1] == (
         "given       rate 0.1, times 0.1 at epoch 80, times 0.1 at epoch 120; weight decay 0.0005, momentum 0.9; "
         "160 epochs of 391 steps"
     )

@@ -19,6 +19,7 @@ LEVELS = {
     "errors": 0,
     "progress": 0,
     "files": 1,
+    "papers": 1,
     "provenance": 1,
     "losses": 1,
     "dynamics": 2,

@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 import bn_theory as bn
+from bn_theory import provenance
 from bn_theory.errors import BnTheoryError, DivergedError, InvalidInputError, LossError, UnknownNameError
 from bn_theory.simulate import _rates_at
 
@@ -351,6 +352,7 @@ def test_attributes_make_it_reproducible():
         assert library in attributes["versions"]
     assert f"numpy {np.__version__}" in attributes["versions"]
     assert attributes["processor"] and attributes["python"]
+    assert attributes["commit"] == (provenance.commit() or "unknown")
     assert "total(z*w)" in str(attributes.get("expression", "")).replace("w*z", "z*w")
 
 

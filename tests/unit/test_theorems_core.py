@@ -178,6 +178,14 @@ def test_control_flips(claim, verdict):
     assert found.details == {"controlled_kind": "bound", "claim_verdict": claim, "steps": 5}
 
 
+def test_a_control_needs_a_number():
+    """0/0 contradicts an identity, as no agreement was found; a control is not passed by it."""
+    claim = ev.identity("x", NAN, 1.0)
+    assert claim.verdict == CONTRADICTED
+    assert ev.control(claim).verdict == INCONCLUSIVE
+    assert ev.control(ev.identity("x", INF, 1.0)).verdict == SUPPORTED
+
+
 @pytest.mark.parametrize(
     ("verdicts", "expected"),
     [
@@ -278,6 +286,34 @@ def test_settings_reach_the_statement():
     verify(Statement(SLUG, "t", SOURCE, evidence), settings)
     assert received == [settings]
     assert settings.full and not Settings().full
+
+
+def test_evidence_is_found_with_one_thread_of_blas_and_taken_with_as_many_as_before():
+    import numpy  # noqa: F401  (its BLAS is what is asked about)
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def threads():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    inside, outside = [], []
+
+    def evidence(settings):
+        for name in "ab":
+            inside.append(threads())
+            yield ev.bound(name, 0.5)
+
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = threads()
+        verify(Statement(SLUG, "t", SOURCE, evidence), Settings(), lambda item: outside.append(threads()))
+        assert threads() == before
+    assert inside == [{1}, {1}]
+    assert outside == [before] * 3  # the proof and two pieces
+
+
+def test_curves_are_kept_and_not_judged():
+    curves = ev.Curves("envelope", "what it shows", {"t": [1.0]})
+    found = verify(made([curves, ev.bound("b", 0.5)]), Settings())
+    assert found.curves == (curves,) and [e.name for e in found.evidence] == ["proof", "b"]
 
 
 def test_a_result_without_evidence_is_inconclusive():

@@ -233,7 +233,7 @@ def contrast(panels, *, title: str = "", evidence=()):
     """The same quantity of several methods side by side, one panel for each setting.
 
     Lines are medians over the replicas and bands go from the smallest to the largest. A curve that leaves the finite
-    numbers leaves the figure, which ends a few decades above the starts, and is marked there.
+    numbers leaves the figure, which then ends a few decades above the starts, and is marked there.
 
     Args:
         panels: ``{setting: {label: (t, grad_norm2)}}`` with ``t`` of shape ``(records,)``, positive, and
@@ -255,7 +255,7 @@ def contrast(panels, *, title: str = "", evidence=()):
         raise InvalidInputError(f"contrast needs settings with the same curves in each, not {names}")
     figure = Figure(figsize=(7.2, 4.2), dpi=DPI, layout="constrained")
     grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False).ravel()
-    low, high = [], []
+    low, high, largest = [], [], []
     for axes, (setting, curves) in zip(grid, panels.items(), strict=True):
         for (label, (t, y)), style in zip(curves.items(), STYLES, strict=False):
             t, y = np.asarray(t, dtype=float), np.asarray(y, dtype=float)
@@ -268,6 +268,7 @@ def contrast(panels, *, title: str = "", evidence=()):
             middle = median_line(axes, t[alive], norm, style, label, ends=(0.0, 1.0))
             low.append(middle[middle > 0].min())
             high.append(middle[middle > 0][0])
+            largest.append(norm.max() if np.all(alive) else np.inf)
             if not np.all(alive):
                 # beside the place where it leaves the figure, or where its last record is
                 steep = t[alive][np.argmax(np.r_[middle[:-1] > HEADROOM * high[-1], True])]
@@ -277,7 +278,7 @@ def contrast(panels, *, title: str = "", evidence=()):
         axes.set_title(setting, fontsize=9)
         axes.set_xlabel("step $t$")
         axes.grid(True, which="major", color="0.9")
-    grid[0].set_ylim(min(low) / 3, 2 * HEADROOM * max(high))
+    grid[0].set_ylim(min(low) / 3, 2 * min(HEADROOM * max(high), max(largest)))
     grid[0].set_ylabel(r"gradient norm $|\nabla L|$ (dimensionless)")
     handles = grid[0].get_legend_handles_labels()
     legend(figure, "outside lower center", handles, ncols=len(handles[0]))

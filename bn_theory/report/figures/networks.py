@@ -7,23 +7,33 @@ import math
 import numpy as np
 
 from bn_theory.errors import InvalidInputError
-from bn_theory.report.figures.style import DPI, GREY, STYLES, checked_labels, legend, need_matplotlib, stack
+from bn_theory.report.figures.style import (
+    DPI,
+    GREY,
+    MARKERS,
+    STYLES,
+    checked_labels,
+    few_numbers,
+    legend,
+    need_matplotlib,
+    stack,
+)
 
-MARKS = ("o", "s", "^", "D", "v", "P")
 MOST_LOSS = 20.0
 """Loss up to which runs are drawn: guessing costs 2.3, what is far above carries no information but that."""
 ROOM = 0.12
 """Part of the height that is kept above the data for runs without a finite number."""
 
 
-def final_loss_by_rate(dataset, *, title: str = ""):
+def final_loss_by_rate(dataset, *, title: str = "", evidence=()):
     """The final training loss of each setting against the learning rate.
 
     Points are seeds, lines their mean, bars its 95 % interval where there is one. A cross at the upper edge stands in
     for the mean where a seed's loss did not stay finite, or is above ``MOST_LOSS``.
 
     Args:
-        dataset: of the experiment ``learning_rate_sweep``. title: shown above.
+        dataset: of the experiment ``learning_rate_sweep``.
+        title: shown above. evidence: pieces whose verdicts are shown below it.
 
     Returns:
         ``matplotlib.figure.Figure``.
@@ -32,10 +42,10 @@ def final_loss_by_rate(dataset, *, title: str = ""):
         MissingExtraError: matplotlib is not installed.
     """
     need_matplotlib()
-    figure, (axes,) = stack((1,), 4.2, title)
+    figure, (axes,) = stack((1,), 4.2, title, evidence)
     _by_rate(axes, dataset, "final_loss", "setting", log=True, most=MOST_LOSS)
     _guessing(axes, math.log(10))
-    axes.set_ylabel("training loss of the last epochs")
+    axes.set_ylabel("training loss at the end")
     axes.set_xlabel(r"learning rate of what is scale-invariant   (dimensionless)")
     _legend_below(figure, axes)
     return figure
@@ -63,18 +73,18 @@ def effective_rates(dataset, *, title: str = ""):
     return figure
 
 
-def accuracy_by_rate(dataset, *, title: str = ""):
+def accuracy_by_rate(dataset, *, title: str = "", evidence=()):
     """Train accuracy above, test accuracy below, each against the learning rate, with and without normalisation.
 
     Args:
-        dataset: of the experiment ``rate_and_generalisation``. Points, lines, bars and crosses, title, returns and
-            raises: as :func:`final_loss_by_rate`.
+        dataset: of the experiment ``rate_and_generalisation``. Points, lines, bars and crosses, title, evidence,
+            returns and raises: as :func:`final_loss_by_rate`.
     """
     need_matplotlib()
-    figure, grid = stack((1, 1), 6.0, title)
+    figure, grid = stack((1, 1), 6.0, title, evidence)
     for axes, part in zip(grid, ("train", "test"), strict=True):
         _by_rate(axes, dataset, f"final_{part}_accuracy", "network")
-        axes.set_ylabel(f"{part} accuracy of the last epochs")
+        axes.set_ylabel(f"{part} accuracy at the end")
     _guessing(grid[-1], 0.1)
     grid[-1].set_xlabel("learning rate   (dimensionless)")
     _legend_below(figure, grid[-1])
@@ -116,7 +126,7 @@ def largest_rates(dataset, *, title: str = ""):
     floor = rates.min() / 3
     figure, (axes,) = stack((1,), 4.2, title)
     apart = np.diff(depths).min() if len(depths) > 1 else 1.0
-    for i, (network, (color, dash), mark) in enumerate(zip(networks, STYLES, MARKS, strict=False)):
+    for i, (network, (color, dash), mark) in enumerate(zip(networks, STYLES, MARKERS, strict=False)):
         found = dataset.largest_rate.sel(network=network).transpose("depth", "seed").values
         seeds = found.shape[1]
         places = depths[:, None] + 0.06 * apart * ((np.arange(seeds) - (seeds - 1) / 2) / seeds + 2 * i - 1)
@@ -192,8 +202,8 @@ def _by_rate(axes, dataset, name, dim, *, log=False, most=math.inf):
     low, high = to(values[inside]).min(), to(values[inside]).max()
     height = float(high - low) or 1.0
     axes.set_xscale("log")
-    step = np.diff(np.log(rates)).min() if len(rates) > 1 else 1.0
-    for i, (label, (color, dash), mark) in enumerate(zip(labels, STYLES, MARKS, strict=False)):
+    step = min(1.0, np.diff(np.log(rates)).min()) if len(rates) > 1 else 1.0  # far apart, beside means close by
+    for i, (label, (color, dash), mark) in enumerate(zip(labels, STYLES, MARKERS, strict=False)):
         x = rates * math.exp(0.08 * step * (i - (len(labels) - 1) / 2))  # beside each other
         shown = inside[i].all(axis=1)
         mean, *ends = (dataset[f"{name}_{part}"].sel({dim: label}).values for part in ("mean", "low", "high"))
@@ -210,8 +220,11 @@ def _by_rate(axes, dataset, name, dim, *, log=False, most=math.inf):
         axes.plot(outside, np.full(len(outside), edge), "x", color=color, markersize=5)
     if log:
         axes.set_yscale("log")
+        # over several decades their powers are enough, and a narrow range has room for every number
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("{x:g}" if height < 1.5 else "")  # decades: else they would lie on each other
+        axes.yaxis.set_minor_formatter("{x:g}" if height < 0.5 else "")
+        if 0.5 <= height < 2.5:
+            few_numbers(axes.yaxis)
     axes.set_ylim(back(low - 0.06 * height), back(high + (ROOM + 0.05 * len(labels)) * height))
     if not inside.all():
         words = "diverged" if math.isinf(most) else f"diverged\nor above {most:.3g}"
@@ -230,10 +243,11 @@ def _by_epoch(axes, lines):
         alive = np.isfinite(y)
         axes.plot(
             lines.epoch.values[alive], y[alive], color=color, linestyle=STYLES[place % 3][1], linewidth=1.4,
-            marker=MARKS[place % len(MARKS)], markersize=3, markevery=max(1, len(y) // 8), label=f"{rate:.3g}",
+            marker=MARKERS[place % len(MARKERS)], markersize=3, markevery=max(1, len(y) // 8), label=f"{rate:.3g}",
         )  # fmt: skip
     axes.set_xlabel("epoch")
     axes.set_xlim(lines.epoch.values[0], lines.epoch.values[-1])
+    axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def _guessing(axes, height):

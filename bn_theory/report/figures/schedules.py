@@ -8,16 +8,25 @@ import numpy as np
 
 from bn_theory.dynamics.equivalent import LARGEST
 from bn_theory.errors import InvalidInputError
-from bn_theory.report.figures.style import BLUE, GREY, STYLES, VERMILION, checked_labels, legend, need_matplotlib, stack
+from bn_theory.report.figures.style import (
+    BLUE,
+    GREY,
+    SKY,
+    STYLES,
+    VERMILION,
+    checked_labels,
+    few_numbers,
+    legend,
+    need_matplotlib,
+    stack,
+)
 from bn_theory.theorems.evidence import CONTRADICTED, SUPPORTED
 
 NAMES = ("with weight decay", "without, equivalent rate")
-SKY = "#56B4E9"
-"""Of Okabe and Ito's palette too: pale, for a wide line under another one."""
 MARKS = {SUPPORTED: (BLUE, "o"), CONTRADICTED: (VERMILION, "X")}
 
 
-def equivalent_schedule(schedule, *, title: str = ""):
+def equivalent_schedule(schedule, *, title: str = "", evidence=()):
     """A schedule with weight decay, the decay-free one that trains alike, and what keeps that one in range.
 
     Above: the two learning rates, with the largest float32 and float64 where the rate comes near. Middle, where weights
@@ -28,7 +37,7 @@ def equivalent_schedule(schedule, *, title: str = ""):
 
     Args:
         schedule: ``EquivalentSchedule``. Against epochs where it has ``steps_per_epoch``, else against steps.
-        title: shown above.
+        title: shown above. evidence: pieces whose verdicts are shown below it.
 
     Returns:
         ``matplotlib.figure.Figure``.
@@ -37,26 +46,56 @@ def equivalent_schedule(schedule, *, title: str = ""):
         MissingExtraError: matplotlib is not installed.
         InvalidInputError: all rates are 0.
     """
-    need_matplotlib()
-    steps = schedule.length
-    if not np.any(schedule.eta > 0):
-        raise InvalidInputError("every learning rate is 0: there is nothing to draw on a logarithmic axis")
     rescaled = schedule.rescaled()
     with np.errstate(divide="ignore"):
         given, scaled = np.log10(schedule.eta), np.log10(rescaled.lr)
-        free = schedule.log_lr / math.log(10)
-    shown = _thinned(given, rescaled.steps_with_rescaling)
-    per_epoch = schedule.steps_per_epoch
-    x = shown / (per_epoch or 1)
-    changes = len(rescaled.steps_with_rescaling)
-    heights = (1.6, 1, 1) if changes else (1.6, 1)
-    figure, (top, *middle, bottom) = stack(heights, 2.4 * len(heights), title)
+    changes = rescaled.steps_with_rescaling
+    shown = _thinned(given, changes)
+    free, p = schedule.log_lr / math.log(10), schedule.log_p[:-1] / math.log(10)
+    return rates_and_factor(
+        shown,
+        given[shown],
+        free[shown],
+        p[shown],
+        rescaled=scaled[shown] if len(changes) else None,
+        changes=len(changes),
+        steps=schedule.length,
+        steps_per_epoch=schedule.steps_per_epoch,
+        title=title,
+        evidence=evidence,
+    )
+
+
+def rates_and_factor(
+    t, given, free, p, *, rescaled=None, changes=0, steps=None, steps_per_epoch=None, title: str = "", evidence=()
+):
+    """What :func:`equivalent_schedule` draws, from logarithms to base 10 at some of the steps.
+
+    Args:
+        t: steps, shape ``(records,)``.
+        given, free: log10 of the rate with weight decay and of the equivalent one without, ``-inf`` for a rate of 0.
+        p: log10 of ``p_t``. rescaled: log10 of the rate in units that change ``changes`` times, or ``None``.
+        steps: of the whole schedule; by default to the last of ``t``. steps_per_epoch: for an axis of epochs.
+        title: shown above. evidence: pieces whose verdicts are shown below it.
+
+    Returns and raises: as :func:`equivalent_schedule`, and shapes that do not fit.
+    """
+    need_matplotlib()
+    t, given, free, p = (np.asarray(y, dtype=float) for y in (t, given, free, p))
+    rescaled = None if rescaled is None else np.asarray(rescaled, dtype=float)
+    if t.ndim != 1 or any(y.shape != t.shape for y in (given, free, p, *([] if rescaled is None else [rescaled]))):
+        raise InvalidInputError(f"rates and p must have one logarithm for each of {t.shape} steps")
+    if not np.any(np.isfinite(given)):
+        raise InvalidInputError("every learning rate is 0: there is nothing to draw on a logarithmic axis")
+    x = t / (steps_per_epoch or 1)
+    heights = (1.6, 1) if rescaled is None else (1.6, 1, 1)
+    figure, (top, *middle, bottom) = stack(heights, 2.4 * len(heights), title, evidence)
     # the dashes lie on the line: without weight decay both stay visible
     curves = [(top, free, STYLES[0], "without, equivalent"), (top, given, STYLES[1], "with weight decay")]
-    curves += [(bottom, schedule.log_p[:-1] / math.log(10), STYLES[0], None)]
-    curves += [(axes, scaled, STYLES[0], None) for axes in middle]
+    curves += [(bottom, p, STYLES[0], None)]
+    curves += [(axes, rescaled, STYLES[0], None) for axes in middle]
     for axes, y, (color, dash), label in curves:
-        y = np.where(np.isfinite(y), y, np.nan)[shown]  # a rate of 0 has no place on the axis
+        y = np.where(np.isfinite(y), y, np.nan)  # a rate of 0 has no place on the axis
         width = 0.5 if axes in middle and changes > 40 else 1.6
         axes.plot(x, y, color=color, linestyle=dash, linewidth=width, label=label)
     for name, largest in LARGEST.items():
@@ -67,12 +106,12 @@ def equivalent_schedule(schedule, *, title: str = ""):
             top.text(0.99, height, f"largest {name}", fontsize=8, color=GREY, **where)
     for axes in figure.axes:
         _powers_of_ten(axes)
-    top.set_xlim(0, steps / (per_epoch or 1))
+    top.set_xlim(0, (t[-1] if steps is None else steps) / (steps_per_epoch or 1))
     top.set_ylabel("learning rate")
     for axes in middle:
         axes.set_ylabel("rate in changing units")
     bottom.set_ylabel(r"$p_t = w_t/\widetilde{w}_t$")
-    what = f"epoch ({per_epoch} steps each)" if per_epoch else "step $t$"
+    what = f"epoch ({steps_per_epoch} steps each)" if steps_per_epoch else "step $t$"
     bottom.set_xlabel(f"{what}   (all quantities dimensionless)")
     legend(top, "upper left")
     return figure
@@ -192,7 +231,7 @@ def three_curves(runs, *, below=None, threshold=None, until=None, lowest=None, t
         bottom.axhline(threshold, label=f"above {threshold:.4g} the minimum repels", **look)
     top.set(yscale="log", ylim=(edge, 3 * positive.max()), ylabel="loss $L(w_t)$")
     bottom.set(yscale="log", xlim=(0, max(t[-1] for t, _, _ in curves.values())))
-    _few_numbers(bottom.yaxis)
+    few_numbers(bottom.yaxis)
     bottom.set_ylabel("effective rate\n" + r"$\eta/|w_t|^2$")
     bottom.set_xlabel("step $t$   (all quantities dimensionless)")
     handles = (a + b for a, b in zip(*(axes.get_legend_handles_labels() for axes in (top, bottom)), strict=True))
@@ -237,15 +276,6 @@ def ratios(pieces, *, title: str = ""):
     axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel("measured/predicted\n95 % intervals; shaded: tolerance")
     return figure
-
-
-def _few_numbers(axis):
-    """Label a logarithmic axis of few decades by plain numbers."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
-    axis.set_minor_formatter(NullFormatter())
 
 
 def _rest(y):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from pathlib import PurePath
 
 import numpy as np
@@ -12,6 +13,8 @@ from bn_theory.theorems.evidence import SUPPORTED
 
 # Okabe and Ito's palette: told apart with every common colour vision and, with marks and dashes, in grey.
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#555555"
+SKY = "#56B4E9"
+"""Of the same palette, but pale: for a wide line under another one."""
 DPI = 200
 
 # Okabe and Ito's other colours that are dark enough for a line on white, each with a dash pattern of its own: what is
@@ -25,6 +28,8 @@ STYLES = (
     ("#E69F00", (0, (3, 3))),
 )
 MOST = len(STYLES)
+MARKERS = ("o", "s", "^", "D", "v", "P")
+"""One for each of ``STYLES``."""
 
 
 def need_matplotlib() -> None:
@@ -110,11 +115,20 @@ def legend(where, loc, handles=(), **options):
     return found
 
 
-def heading(figure, title, evidence):
+LETTERS = 13.5
+"""Of a line above a figure, for each inch of its width."""
+
+
+def title_lines(title, evidence, letters: int) -> str:
+    """The title, and below it the line of verdicts, each broken into lines of ``letters``; either may be missing."""
     found = verdicts(evidence)
-    lines = [line for line in (title, f"verdict: {found}" if found else "") if line]
-    if lines:
-        figure.suptitle("\n".join(lines), fontsize=9)
+    lines = [title, f"verdict: {found}" if found else ""]
+    return "\n".join(part for line in lines for part in textwrap.wrap(line, letters, break_on_hyphens=False))
+
+
+def heading(figure, title, evidence):
+    if lines := title_lines(title, evidence, int(LETTERS * figure.get_figwidth())):
+        figure.suptitle(lines, fontsize=9)
 
 
 def median_line(axes, t, y, style, label, ends=(0.05, 0.95)):
@@ -126,6 +140,15 @@ def median_line(axes, t, y, style, label, ends=(0.05, 0.95)):
     middle = np.median(y, axis=0)
     axes.plot(t, middle, color=color, linestyle=dash, linewidth=1.6, label=label)
     return middle
+
+
+def few_numbers(axis):
+    """Label a logarithmic axis of few decades by plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 FORMATS = ("png", "svg", "pdf")

@@ -1,8 +1,9 @@
 """Arora, Li, Lyu, *Theoretical Analysis of Auto Rate-Tuning by Batch Normalization* (ICLR 2019, arXiv:1812.03981)."""
 
+from bn_theory.papers import PAPERS
 from bn_theory.theorems.statement import Source
 
-PAPER = "Arora, Li, Lyu (ICLR 2019), arXiv:1812.03981"
+PAPER = PAPERS["arora2019"].short
 
 
 def paper(statement: str) -> Source:

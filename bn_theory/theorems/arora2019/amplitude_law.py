@@ -10,7 +10,7 @@ from bn_theory.dynamics import Power
 from bn_theory.theorems import evidence as judge
 from bn_theory.theorems import workbench
 from bn_theory.theorems.arora2019 import derived, sgd_runs
-from bn_theory.theorems.evidence import Outside
+from bn_theory.theorems.evidence import Curves, Evidence, Outside
 from bn_theory.theorems.intervals import over_seeds
 from bn_theory.theorems.statement import Statement
 
@@ -49,11 +49,15 @@ def finite_time_claim(name, dataset, minimum, eta, alpha):
     return _ratio(name, measured, law, FINITE_TIME, restarted_at=start)
 
 
+def _where(eta, alpha):
+    return f"rate {eta:g}, alpha {alpha:g}"
+
+
 def _separable(settings):
     minimum = sgd_runs.loss().facts.minimum
     for alpha in sgd_runs.alphas(settings):
         for eta in workbench.rates(settings):
-            where = f"rate {eta:g}, alpha {alpha:g}"
+            where = _where(eta, alpha)
             steps, reason = sgd_runs.adiabatic_length(eta, alpha)
             if reason:
                 yield Outside(f"amplitude: {where}", reason)
@@ -111,9 +115,36 @@ def _controls(settings):
     yield judge.control(closed_form_claim("projected SGD, rate 0.1, alpha 0", projected, minimum, 0.0))
 
 
+def _curves(settings, found):
+    """Measured over predicted of both forms at every configuration, from the pieces of evidence."""
+    pieces = {item.name: item for item in found if isinstance(item, Evidence)}
+    forms, names = {}, []
+    for form, tolerance in (("closed form", CLOSED_FORM), ("finite-time form", FINITE_TIME)):
+        series = {}
+        for alpha in sgd_runs.alphas(settings):
+            by_rate = {eta: pieces.get(f"{form}: {_where(eta, alpha)}") for eta in workbench.rates(settings)}
+            inside = {eta: piece for eta, piece in by_rate.items() if piece is not None}
+            if inside:
+                low, high = zip(*(piece.interval for piece in inside.values()), strict=True)
+                series[f"alpha {alpha:g}"] = {"rates": list(inside), "low": low, "high": high}
+                names += [piece.name for piece in inside.values()]
+        if series:
+            forms[form] = {"tolerance": tolerance, "series": series}
+    return Curves(
+        "amplitude_law",
+        "Mean squared gradient of SGD over the last decade of steps, over its prediction: the learning rate, varied by "
+        "orders of magnitude, is in none of the predicted amplitudes.",
+        {"forms": forms, "supports": names},
+    )
+
+
 def evidence(settings):
     """Closed form and finite-time form at every configuration inside the assumptions; controls."""
-    yield from _separable(settings)
+    found = []
+    for item in _separable(settings):
+        found.append(item)
+        yield item
+    yield _curves(settings, found)
     yield from _dense(settings)
     yield from _controls(settings)
 

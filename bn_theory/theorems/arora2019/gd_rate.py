@@ -20,6 +20,7 @@ from bn_theory.rates import envelope, envelope_amplitude, fit_exponent
 from bn_theory.theorems import evidence as judge
 from bn_theory.theorems import workbench
 from bn_theory.theorems.arora2019 import paper
+from bn_theory.theorems.evidence import Curves
 from bn_theory.theorems.statement import Statement
 
 RATE = -0.5
@@ -27,6 +28,8 @@ PARAMETER_RATE = 0.5
 
 ENVELOPE_STEPS = 10**5
 ENVELOPE_TOLERANCE, AMPLITUDE_TOLERANCE = 0.002, 0.01
+SHOWN = (1.0, 0.1)
+"""Rate and angle of the envelope that is drawn."""
 PER_DECADE = 40
 """Grid points per decade of lambda: the parabola through the top then errs by less than 1e-6 in the maximum."""
 
@@ -130,13 +133,20 @@ def envelope_run(eta, theta, settings, lowest=None):
     return loss, run, grid
 
 
-def envelope_claims(name, eta, theta, run, grid, predicted=RATE, factor=1.0):
-    """Exponent and amplitude of the envelope over its last decades (its maximiser must be interior)."""
+def _envelope(eta, run, grid):
+    """``(members, envelope)``: running minima over their excess, ``(members, records)``, and their supremum."""
     t = run.step.values[1:]
     values = run.min_grad_norm2.values[:, 0, 1:] / run.loss.values[:, 0, :1]  # Delta = L_0, as inf L = 0
     # At rate 100 the largest lambdas first outgrow their rate, so that the flow's law holds from step 1000 on.
     low = 100 * max(1.0, eta / 10)
-    found = envelope(values, grid, t, window=(low, ENVELOPE_STEPS), min_decades=np.log10(ENVELOPE_STEPS / low) - 0.1)
+    decades = np.log10(ENVELOPE_STEPS / low) - 0.1
+    return values, envelope(values, grid, t, window=(low, ENVELOPE_STEPS), min_decades=decades)
+
+
+def envelope_claims(name, eta, theta, run, grid, predicted=RATE, factor=1.0):
+    """Exponent and amplitude of the envelope over its last decades (its maximiser must be interior)."""
+    t = run.step.values[1:]
+    _, found = _envelope(eta, run, grid)
     facts = {"law": found.fit.model, "maximiser_times_eta_T": float(found.argmax[-1] * eta * t[-1])}
     yield judge.exponent(
         f"{name}: exponent", found.interval, predicted, ENVELOPE_TOLERANCE, ENVELOPE_TOLERANCE, **facts
@@ -153,6 +163,26 @@ def _envelopes(settings):
             loss, run, grid = envelope_run(eta, theta, settings)
             yield from envelope_claims(f"envelope: {name}", eta, theta, run, grid)
             yield bound_claim(f"bound over all steps: envelope's family, {name}", loss, _same_rate(grid, eta), run)
+            if (eta, theta) == SHOWN:
+                yield _curves(eta, theta, run, grid)
+
+
+def _curves(eta, theta, run, grid, members=12):
+    """The envelope of one configuration, with some of its members."""
+    values, found = _envelope(eta, run, grid)
+    name = f"rate {eta:g}, theta_0 {theta:g}"
+    return Curves(
+        "envelope",
+        f"Running minimum of the gradient norm over T steps of GD at {name}, over a family of {len(grid)} losses: no "
+        "member stays at the envelope, which falls like T^-1/2.",
+        {
+            "values": values[:: -(-len(grid) // members)],
+            "found": {name: found},
+            "predicted": {name: envelope_amplitude(theta) / eta},
+            "tolerance": (ENVELOPE_TOLERANCE, AMPLITUDE_TOLERANCE),
+            "supports": [f"envelope: {name}: {what}" for what in ("exponent", "amplitude")],
+        },
+    )
 
 
 def _same_rate(cases, eta):

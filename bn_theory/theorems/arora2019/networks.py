@@ -24,6 +24,7 @@ from bn_theory.rates import fit_exponent
 from bn_theory.theorems import evidence as judge
 from bn_theory.theorems.arora2019 import derived
 from bn_theory.theorems.arora2019 import network_runs as runs
+from bn_theory.theorems.evidence import Curves
 from bn_theory.theorems.intervals import over_seeds
 from bn_theory.theorems.statement import Statement
 
@@ -86,7 +87,7 @@ def groups_found(name, settings, model, claimed=None, joint=()):
         1.0,
         unit="the rounding tolerance",
         invariant=[shown(n) for n in found.invariant],
-        claimed_but_not_found=[shown(n) for n in invariant - set(found.invariant)],
+        claimed_but_not_found=sorted(shown(n) for n in invariant - set(found.invariant)),
         variant=[f"{shown(n)}: {found.findings[n].violation:.2g}" for n in found.variant],
         filters_per_block=blocks,
         without_effect=list(expected.without_effect),
@@ -460,6 +461,23 @@ def _sweep(settings):
     yield judge.control(flat("projected SGD: the loss is flat in the learning rate", projected))
     yield judge.control(flat("no normalisation: the loss is flat in the learning rate", bare))
     yield judge.control(learns_more("at the largest rate projected SGD learns and the twin does not", projected, bare))
+    yield _curves(steps, plain, projected, bare)
+
+
+def _curves(steps, *sweeps):
+    """The losses of the sweep, seed by seed."""
+    flat_claims = [f"{swept.setting}: the loss is flat in the learning rate" for swept in sweeps]
+    return Curves(
+        "learning_rate_sweep",
+        f"Training loss after {steps} steps against the learning rate of all scale-invariant parameters, "
+        f"{len(sweeps[0].losses)} seeds: flat under SGD with normalisation, neither with the norms held fixed nor "
+        "without normalisation.",
+        {
+            "rates": sweeps[0].rates,
+            "losses": {swept.setting: swept.losses for swept in sweeps},
+            "supports": flat_claims,
+        },
+    )
 
 
 # --- the descent of the gradient norm ---

@@ -9,6 +9,7 @@ from bn_theory.errors import DivergedError
 from bn_theory.theorems import evidence as judge
 from bn_theory.theorems import workbench
 from bn_theory.theorems.arora2019 import paper
+from bn_theory.theorems.evidence import Curves
 from bn_theory.theorems.statement import Statement
 
 STEPS = 2000
@@ -62,6 +63,42 @@ def evidence(settings):
     yield judge.control(claim("projected GD, rate 1", quotient, bn.GD(1.0, projected=True), settings, k))
     twin = quotient.unnormalised
     yield judge.control(claim("un-normalised twin, GD, rate 0.3", twin, bn.GD(0.3), settings, k))
+    yield from _curves(settings, quotient, rates)
+
+
+def _curves(settings, quotient, rates):
+    """Runs of the claims once more, which take milliseconds: where the norm grows, what becomes of the rate."""
+
+    def run(method, loss=quotient):
+        return workbench.run(settings, loss, method, steps=STEPS, replicas=REPLICAS)
+
+    tuned = run(bn.GD(workbench.rates_of(quotient, rates)))
+    names = ("grad_norm2", "norm2", "effective_lr")
+    yield Curves(
+        "auto_tuning",
+        f"GD on a Rayleigh quotient in d = 16 at {len(rates)} learning rates: what a step adds to the squared norm "
+        "takes from the effective rate.",
+        {"step": tuned.step.values, "labels": [f"rate {rate:g}" for rate in rates], "supports": ["rayleigh, GD"]}
+        | {name: tuned[name].values for name in names},
+    )
+    runs = {
+        "GD": run(bn.GD(1.0)),
+        "projected GD": run(bn.GD(1.0, projected=True)),
+        "un-normalised": run(bn.GD(0.3), quotient.unnormalised),
+    }
+    yield Curves(
+        "norm_growth",
+        "Squared norm and squared steps of GD at rate 1 on the same loss, and of two controls: one takes the norm back "
+        "after every step, the other is not scale-invariant.",
+        {
+            "runs": {
+                label: {"step": one.step.values, "norm2": one.norm2.values, "sum_step2": one.sum_step2.values}
+                for label, one in runs.items()
+            },
+            "controls": ["projected GD", "un-normalised"],
+            "supports": ["rayleigh, GD", "projected GD, rate 1", "un-normalised twin, GD, rate 0.3"],
+        },
+    )
 
 
 STATEMENT = Statement(

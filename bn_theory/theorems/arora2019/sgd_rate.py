@@ -11,21 +11,27 @@ from bn_theory.rates import fit_exponent
 from bn_theory.theorems import evidence as judge
 from bn_theory.theorems import workbench
 from bn_theory.theorems.arora2019 import paper, sgd_runs
-from bn_theory.theorems.evidence import Outside
+from bn_theory.theorems.evidence import Curves, Outside
 from bn_theory.theorems.statement import Statement
 
 RATE = -0.25
+SHOWN = (1.0, 0.0)
+"""Rate and alpha of the run that is drawn."""
 DECADES = 1.8
 """The window has two decades; a tenth of a decade is lost at each end to whole bins."""
 
 
-def exponent_claim(name, dataset, alpha, predicted=RATE, low=None, statistic="mean"):
-    """Exponent of ``sqrt(E grad_norm2)`` on the last two decades: half of the one of ``grad_norm2``."""
+def _fit(dataset, alpha, low=None, statistic="mean"):
     t, y = sgd_runs.bin_means(dataset, sgd_runs.window(int(dataset.step[-1]))[0] if low is None else low)
     log_power = -0.5 if alpha == 0.5 else None
     model = "log" if alpha == 0.5 else "auto"
+    return fit_exponent(t, y, model=model, log_power=log_power, min_decades=DECADES, statistic=statistic)
+
+
+def exponent_claim(name, dataset, alpha, predicted=RATE, low=None, statistic="mean"):
+    """Exponent of ``sqrt(E grad_norm2)`` on the last two decades: half of the one of ``grad_norm2``."""
     try:
-        fit = fit_exponent(t, y, model=model, log_power=log_power, min_decades=DECADES, statistic=statistic)
+        fit = _fit(dataset, alpha, low, statistic)
     except NoPowerLawError as error:
         return judge.no_power_law(name, predicted, error, one_sided=statistic == "running_min")
     interval = tuple(x / 2 for x in fit.interval)
@@ -111,6 +117,40 @@ def _exponents(settings):
             yield exponent_claim(
                 f"running minimum, one-sided: rate {eta:g}, alpha {alpha:g}", run, alpha, statistic="running_min"
             )
+            if (eta, alpha) == SHOWN:
+                yield _curves(f"{name}, T = {steps:.0e}", eta, alpha, run)
+
+
+def _curves(name, eta, alpha, dataset):
+    """Mean, central 90 % of the replicas, fit and a-priori bound of one configuration."""
+    t, y = sgd_runs.bin_means(dataset, 1)
+    try:
+        fit = _fit(dataset, alpha)
+    except NoPowerLawError:  # its evidence says so
+        fit = None
+    low, high = np.quantile(y, (0.05, 0.95), axis=0)
+    loss = sgd_runs.loss()
+    limit = bounds.sgd_bound(
+        loss.facts.need("blocks", {}),
+        loss.facts.need("sample_gradient", {}),
+        {"w": float(dataset.norm2[:, 0].max())},
+        {"w": bn.SGD(eta, decay=alpha).schedule("w")},
+        float(dataset.loss[:, 0].max()) - loss.facts.need("infimum"),
+        dataset.step.values[1:],
+    )
+    return Curves(
+        "convergence",
+        f"SGD at rate {eta:g}, alpha {alpha:g}: gradient norm averaged between neighbouring records, with the fitted "
+        "law, its local exponents, and the explicit bound, which no choice of the rate voids.",
+        {
+            "t": t,
+            "grad_norm2": y.mean(axis=0),
+            "band": {"low": low, "high": high, "replicas": len(y)},
+            "fit": fit,
+            "bound": {"t": limit.steps, "grad_norm2": limit.grad_norm2[0]},
+            "supports": [name, f"running minimum, one-sided: rate {eta:g}, alpha {alpha:g}"],
+        },
+    )
 
 
 def _controls(settings):

@@ -2,9 +2,10 @@
 
 from functools import partial
 
+from bn_theory.papers import PAPERS
 from bn_theory.theorems.statement import Source
 
-PAPER = "Bjorck, Gomes, Selman, Weinberger (NeurIPS 2018), arXiv:1806.02375"
+PAPER = PAPERS["bjorck2018"].short
 
 paper = partial(Source, PAPER, origin="paper")
 """``paper(statement)``: a source whose result is the paper's (constants are derived in this package)."""

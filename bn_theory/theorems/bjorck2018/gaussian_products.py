@@ -16,6 +16,7 @@ from bn_theory import fuss_catalan
 from bn_theory.theorems import evidence as judge
 from bn_theory.theorems import workbench
 from bn_theory.theorems.bjorck2018 import paper, products
+from bn_theory.theorems.evidence import Curves
 from bn_theory.theorems.intervals import over_seeds
 from bn_theory.theorems.statement import Statement
 
@@ -42,18 +43,47 @@ def evidence(settings):
     """Moments and the largest value over many products, the law of a single one, the smallest value; controls."""
     yield from _moments(settings)
     draws = 5000 if settings.full else 1500
+    histograms = {}
     for order in ORDERS:
         squared = _squared(_product(settings, 0, order, SIZE, draws))
-        yield largest_claim(f"largest squared singular value, M = {order}, N = {SIZE}", squared, order)
+        yield largest_claim(_largest(order), squared, order)
+        histograms[order] = histogram(squared, order)
         if order == 3:
             edge = fuss_catalan.edge(order)
             yield judge.control(largest_claim(f"the edge itself at N = {SIZE}, M = {order}", squared, order, edge))
             norms = fuss_catalan.edge(1) ** order
             yield judge.control(largest_claim(f"the product of the factors' edges, M = {order}", squared, order, norms))
+    yield _curves(histograms, draws)
     yield from _law(settings)
     yield from _convolutions(settings)
     yield from _smallest(settings)
     yield from _condition(settings)
+
+
+def histogram(squared, order, bins=60):
+    """Density of squared singular values in bins of equal ratio, down to where a hundredth of the law lies below.
+
+    Returns:
+        ``{"edges": (bins + 1,), "density": (bins,)}``; what lies outside of the bins counts in the whole.
+    """
+    # the part of the law below x is about x^(1/(M+1)) at small x
+    edges = np.geomspace(0.01 ** (order + 1), 1.2 * fuss_catalan.edge(order), bins + 1)
+    counts, _ = np.histogram(squared, edges)
+    return {"edges": edges, "density": counts / (squared.size * np.diff(edges))}
+
+
+def _curves(histograms, draws):
+    """Of the products whose largest singular values are claimed."""
+    return Curves(
+        "singular_values",
+        f"Squared singular values of {draws} products of M Gaussian matrices, N = {SIZE}, against the limiting "
+        "density: with every matrix the spectrum spreads over more orders of magnitude.",
+        {"histograms": histograms, "supports": [_largest(order) for order in histograms]},
+    )
+
+
+def _largest(order):
+    return f"largest squared singular value, M = {order}, N = {SIZE}"
 
 
 def apart(order, power, size):

@@ -26,7 +26,8 @@ from scipy.stats import binom, binomtest
 
 from bn_theory.theorems import evidence as judge
 from bn_theory.theorems.bjorck2018 import paper
-from bn_theory.theorems.bjorck2018.starts import BATCH, TAIL, WIDTH, Start, growth_of, recorded, start_of
+from bn_theory.theorems.bjorck2018.starts import BATCH, SIZES, TAIL, WIDTH, Start, growth_of, recorded, start_of
+from bn_theory.theorems.evidence import Curves
 from bn_theory.theorems.intervals import over_seeds, seeds_of
 from bn_theory.theorems.statement import Statement
 
@@ -68,6 +69,7 @@ def evidence(settings):
         yield from cancellation(depth, off, on)
         yield from ranks(depth, off, on)
         yield from growth(depth, off, on)
+    yield _curves(depth, off, on)
     yield from ordering_controls(settings, depth, off, on)
     yield from growth_controls(settings)
 
@@ -192,6 +194,29 @@ def ordering_controls(settings, depth, off, on):
         yield judge.control(claim)
     for claim in orderings("with it in eval mode", depth, off[:CONTROL_SEEDS], idle, half):
         yield judge.control(claim)
+
+
+def _curves(depth, off, on):
+    """How the entries of the middle kernel's gradient are distributed, at the largest depth."""
+    return Curves(
+        "gradient_histograms",
+        f"Entries of the gradient of the middle kernel of a residual network of depth {depth} before its first step, "
+        f"{len(off)} seeds, next to a Gaussian.",
+        {
+            "sizes": SIZES,
+            "shares": {f"{which} batch normalisation": [s.larger for s in found] for which, found in _both(off, on)},
+            "supports": [f"depth {depth}: {what}" for what in TAIL_PIECES],
+        },
+    )
+
+
+TAIL_PIECES = (
+    "kurtosis, without over with (log)",
+    f"tail index at the top {TAIL:.0%}, with over without (log)",
+    "heavy tails without batch normalisation",
+    "heavy tails with batch normalisation",
+)
+"""The pieces of evidence at one depth that are about this distribution."""
 
 
 def tails(depth, off, on):
@@ -387,9 +412,15 @@ def centred_errors(recording):
     with one_thread():
         found = [centred_gradients(norm) for norm in recording.norms.values()]
     return (
-        judge.largest((f.plain.abs() / f.plain_rounding).max() for f in found),
-        judge.largest((f.against.abs() / f.against_rounding).max() for f in found),
+        judge.largest(_in_roundings(f.plain, f.plain_rounding) for f in found),
+        judge.largest(_in_roundings(f.against, f.against_rounding) for f in found),
     )
+
+
+def _in_roundings(sums, rounding):
+    """The largest ``|sum|/rounding`` of a layer; a channel that no gradient reaches has 0 of 0, which says nothing."""
+    reached = (rounding > 0) | (sums != 0)
+    return float((sums.abs() / rounding)[reached].max()) if reached.any() else 0.0
 
 
 def unit_variance_error(recording):

@@ -18,6 +18,7 @@ import numpy as np
 from bn_theory.errors import NothingTrainsError
 from bn_theory.theorems import evidence as judge
 from bn_theory.theorems.bjorck2018 import derived
+from bn_theory.theorems.evidence import Curves
 from bn_theory.theorems.intervals import over_seeds, seeds_of
 from bn_theory.theorems.statement import Statement
 
@@ -41,6 +42,8 @@ ORDERS = 2.0
 """How many powers of ten the loss rises further without normalisation than with it, within LONGEST."""
 FAR = 2.0**200
 """A power of two, which no product rounds; next to a gradient times this the weights are lost in rounding."""
+LIMIT = math.log(10) + math.sqrt(20)
+"""``log C + gamma sqrt(2 C)`` of ten classes, the last normalisation's scale being ``gamma = 1``."""
 RATES = tuple(10.0**k for k in range(-4, 7))
 LAYERS = 5
 """Layers with weights of the VGG variant: three convolutions and two linear layers."""
@@ -63,6 +66,7 @@ def evidence(settings):
                 yield largest_rates(depth, norm, found[depth, norm])
             yield larger_with(depth, found[depth, "batch"], found[depth, None])
         yield from by_depth(found)
+        yield _brackets(found)
 
         deepest = max(counts)
         seeds = seeds_of(settings, counts[deepest])
@@ -81,8 +85,9 @@ def evidence(settings):
             for norm in ("batch", None):
                 yield rise_of(depth, norm, [residual_profile(data, depth, norm, seed) for seed in seeds])
         profiles = {norm: [profile(data, norm, seed) for seed in seeds] for norm in ("batch", None)}
-        yield bounded("batch: loss along the step at most log C + sqrt(2 C)", profiles["batch"])
-        yield judge.control(bounded("no normalisation: loss along the step at most log C + sqrt(2 C)", profiles[None]))
+        yield bounded(_bounded("batch"), profiles["batch"])
+        yield judge.control(bounded(_bounded("no normalisation"), profiles[None]))
+        yield _along(profiles)
         yield tends_to("batch: loss far along the step is that of -grad", data, seeds[0], "batch")
         name = "no normalisation: loss far along the step is that of -grad"
         yield judge.control(tends_to(name, data, seeds[0], None))
@@ -93,6 +98,47 @@ def evidence(settings):
         yield effective_rate("batch: effective rate after one step at most 1/(2 |grad L(v)|)", data, seeds[0])
         name = "batch, projected: effective rate after one step at most 1/(2 |grad L(v)|)"
         yield judge.control(effective_rate(name, data, seeds[0], projected=True))
+
+
+def _brackets(found):
+    """The searches, seed by seed."""
+    depths = sorted({depth for depth, _ in found})
+    return Curves(
+        "trainable_rates",
+        f"Largest learning rate at which a residual network trains within {STEPS} steps, seed by seed, from the rate "
+        "that trains to the next tried that does not, with batch normalisation and without.",
+        {
+            "depths": depths,
+            "brackets": {
+                norm or "no normalisation": [[one.bracket for one in found[depth, norm]] for depth in depths]
+                for norm in ("batch", None)
+            },
+            "supports": [_ratio(depth) for depth in depths],
+        },
+    )
+
+
+def _along(profiles):
+    """The loss along the step, of every seed."""
+    return Curves(
+        "loss_along_step",
+        "Loss of the VGG variant along its gradient step, by the step's length: with batch normalisation it is bounded "
+        "however long the step, without it grows like a power of the length.",
+        {
+            "multiples": MULTIPLES,
+            "losses": {norm or "no normalisation": [one.losses for one in profiles[norm]] for norm in ("batch", None)},
+            "limit": LIMIT,
+            "supports": [_bounded("batch"), _bounded("no normalisation")],
+        },
+    )
+
+
+def _bounded(network):
+    return f"{network}: loss along the step at most log C + sqrt(2 C)"
+
+
+def _ratio(depth):
+    return f"depth {depth}: log of the ratio of the largest rates, batch over no normalisation, at its lowest"
 
 
 def rule():
@@ -147,7 +193,7 @@ def larger_with(depth, normalised, twins):
     logs = [math.log(one.rate / twin.fails) for one, twin in zip(normalised, twins, strict=True)]
     low, high = over_seeds(logs)
     return judge.comparison(
-        f"depth {depth}: log of the ratio of the largest rates, batch over no normalisation, at its lowest",
+        _ratio(depth),
         (low, high),
         above=math.log(TIMES_LARGER),
         ratios_at_least=[math.exp(x) for x in logs],
@@ -251,11 +297,10 @@ def bounded(name, profiles):
     The last normalisation stands still at ``gamma = 1, beta = 0``. The bound is far from attained, so that rounding
     needs no slack.
     """
-    limit = math.log(10) + math.sqrt(20)
     largest_loss = judge.largest(x for one in profiles for x in one.losses)
     return judge.bound(
         name,
-        largest_loss / limit,
+        largest_loss / LIMIT,
         largest_relative_loss=judge.largest(x for one in profiles for x in one.relative),
         lengths=f"{MULTIPLES[0]:g} to {MULTIPLES[-1]:g} of the weights'",
     )

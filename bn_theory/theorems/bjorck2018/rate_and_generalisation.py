@@ -19,6 +19,7 @@ import numpy as np
 
 from bn_theory.theorems import evidence as judge
 from bn_theory.theorems.bjorck2018 import derived
+from bn_theory.theorems.evidence import Curves
 from bn_theory.theorems.intervals import over_seeds, seeds_of
 from bn_theory.theorems.statement import Statement
 
@@ -50,6 +51,7 @@ def evidence(settings):
             for norm in ("batch", None):
                 runs[norm, rate] = [trained(data[seed], norm, rate, seed) for seed in seeds]
                 yield accuracies(norm, rate, runs[norm, rate])
+    yield _curves(runs)
     for norm, rate in (("batch", SMALL), (None, SMALL), ("batch", LARGE)):
         yield trains(f"{what(norm, rate)}: trains", runs[norm, rate])
     name = f"{what(None, LARGE)}: trains, for some seed"
@@ -59,6 +61,24 @@ def evidence(settings):
     yield from with_rate(runs)
     yield better(runs, ("batch", LARGE), (None, SMALL))
     yield judge.control(better(runs, (None, LARGE), (None, SMALL)))
+
+
+def _curves(runs):
+    """Both accuracies of all runs."""
+    rates = sorted({rate for _, rate in runs})
+
+    def by_seed(part, norm):
+        return np.array([[getattr(one, part) for one in runs[norm, rate]] for rate in rates]).T
+
+    both = {norm or "no normalisation": norm for norm in ("batch", None)}
+    return Curves(
+        "accuracies",
+        f"Training and test accuracy after {STEPS} steps against the learning rate, {SEEDS} seeds, with batch "
+        "normalisation and without.",
+        {"rates": rates}
+        | {part: {label: by_seed(part, norm) for label, norm in both.items()} for part in ("train", "test")}
+        | {"supports": [_better(("batch", LARGE), (None, SMALL)), _better(("batch", LARGE), ("batch", SMALL))]},
+    )
 
 
 @dataclass(frozen=True)
@@ -177,12 +197,16 @@ def with_rate(runs):
     )
 
 
+def _better(first, second):
+    return f"{what(*first)} minus {what(*second)}: test accuracy"
+
+
 def better(runs, first, second):
     """The first network's test accuracy is above the second's."""
     test, train = differences(runs[first], runs[second])
     low, high = over_seeds(test)
     return judge.comparison(
-        f"{what(*first)} minus {what(*second)}: test accuracy",
+        _better(first, second),
         (low, high),
         differences=test.tolist(),
         training_accuracy=float(np.mean(train)),

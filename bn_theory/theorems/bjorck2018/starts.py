@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 WIDTH, BATCH = 16, 128
+SIZES = tuple(10.0 ** (k / 20) for k in range(-20, 31))
+"""Sizes of an entry over the root mean square of all, 0.1 to 32, at which a gradient's distribution is recorded."""
 TAIL = 0.05
 """Fraction of a gradient's entries at which tail indices are compared."""
 
@@ -59,6 +61,7 @@ class Start:
         kurtosis, pooled_kurtosis: of its entries, and of those of all kernels.
         growth: over the blocks.
         last: log10 of the mean square that enters the last layer.
+        larger: share of its entries that are larger than ``SIZES`` times their root mean square.
     """
 
     spread: float
@@ -76,6 +79,7 @@ class Start:
     pooled_kurtosis: float
     growth: Growth
     last: float
+    larger: tuple[float, ...]
 
 
 def recorded(seed, depth, norm, *, eps=1e-5, double=False, change=None, training=True):
@@ -131,7 +135,19 @@ def start_of(recording, depth, *, fitted=True):
             pooled_kurtosis=kurtosis(np.concatenate(kernels)),
             growth=growth_of(recording),
             last=math.log10(float(recording.layers["last"].inputs.double().square().mean())),
+            larger=larger(entries),
         )
+
+
+def larger(entries) -> tuple[float, ...]:
+    """Share of the entries that are larger than ``SIZES`` times their root mean square.
+
+    >>> larger(np.array([1.0, -1.0]))[0], larger(np.array([1.0, -1.0]))[-1]
+    (1.0, 0.0)
+    """
+    sizes = np.sort(np.abs(np.ravel(entries)))
+    sizes = sizes / np.sqrt(np.mean(sizes**2))
+    return tuple((1 - np.searchsorted(sizes, SIZES, side="right") / sizes.size).tolist())
 
 
 def growth_of(recording):

@@ -2,9 +2,10 @@
 
 from functools import partial
 
+from bn_theory.papers import PAPERS
 from bn_theory.theorems.statement import Source
 
-PAPER = "Li, Arora (ICLR 2020), arXiv:1910.07454"
+PAPER = PAPERS["li2020"].short
 
 paper = partial(Source, PAPER, origin="paper")
 """``paper(statement)``: a source whose result is the paper's (constants are derived in this package)."""

@@ -22,6 +22,9 @@ STEPS = 1000
 FEW = 200
 """Steps for the smaller root, whose rate grows by up to ``gamma^-2`` a step."""
 
+SHOWN = (0.5, 4e-3, 0.9)
+"""Rate, decay and momentum of the schedule that is drawn."""
+
 PUBLISHED_GROWTH = 1.481
 """Of the equivalent rate over an epoch, as the paper prints it for the setting below."""
 PUBLISHED_SETTING = {"lr": 0.1, "weight_decay": 5e-4, "momentum": 0.9}
@@ -30,7 +33,7 @@ STEPS_PER_EPOCH = 391
 
 def settings_of_runs(settings) -> list[tuple[float, float, float]]:
     """``(eta, lambda, gamma)`` from far below ``(1 - sqrt gamma)^2`` to 0.998 of it."""
-    found = [(0.3, 5e-3, 0.0), (0.5, 4e-3, 0.9), (0.5, 0.998 * 2 * (1 - np.sqrt(0.9)) ** 2, 0.9)]
+    found = [(0.3, 5e-3, 0.0), SHOWN, (0.5, 0.998 * 2 * (1 - np.sqrt(0.9)) ** 2, 0.9)]
     if settings.full:
         found += [(1.0, 0.05, 0.5), (0.1, 5e-4, 0.9), (3.0, 1e-3, 0.2), (0.05, 5e-4, 0.99)]
     return found
@@ -64,13 +67,29 @@ def _growth():
     yield judge.identity("growth an epoch from a zero buffer, late", error, limit)
 
 
+def _where(name, eta, decay, momentum):
+    return f"{name}: rate {eta:g}, decay {decay:.3g}, momentum {momentum:g}"
+
+
+def _curves(losses):
+    """The rates of one configuration of the runs."""
+    eta, decay, momentum = SHOWN
+    return pairs.curves(
+        f"Rate {eta:g} with decay {decay:g} and momentum {momentum:g}, the rate without decay that trains alike, and "
+        "the factor between the weights of both runs: what is constant with decay grows exponentially without it.",
+        bn.texp_schedule(eta, [], decay, momentum, steps=STEPS),
+        [f"{_where(name, *SHOWN)}, larger root" for name in losses],
+    )
+
+
 def evidence(settings):
     """The growth; both roots on every loss; controls."""
     yield from _growth()
     losses = pairs.losses(settings)
+    yield _curves(losses)
     for name, loss in losses.items():
         for eta, decay, momentum in settings_of_runs(settings):
-            where = f"{name}: rate {eta:g}, decay {decay:.3g}, momentum {momentum:g}"
+            where = _where(name, eta, decay, momentum)
             yield claim(f"{where}, larger root", loss, eta, decay, momentum, settings)
             if momentum:
                 yield claim(f"{where}, smaller root", loss, eta, decay, momentum, settings, larger=False, steps=FEW)

@@ -23,6 +23,7 @@ import bn_theory as bn
 from bn_theory.errors import DivergedError
 from bn_theory.theorems import evidence as judge
 from bn_theory.theorems import workbench
+from bn_theory.theorems.evidence import Curves
 from bn_theory.theorems.intervals import over_seeds
 from bn_theory.theorems.li2020 import derived
 from bn_theory.theorems.statement import Statement
@@ -40,6 +41,8 @@ squared gradient, a relative effect of order ``x Var/L^2``: 0.3 % at x = 0.3 (it
 RELAXATION = 0.02
 """Terms of relative order x (0.1 % and less), the buffer's own transient of some ``1/(1-gamma)`` steps (10 of 5600,
 0.2 %), the level, a mean over the run's end (0.2 %), and the interval itself, whose half-width is below 1 %."""
+DIVIDED, WITHIN = 10.0, 0.1
+"""By what the rate is divided, and the distance from the new level, in units of it, up to which time is counted."""
 SLOW = 2e-3
 """With momentum the mean angle is that of the second moments, ``E<w, w'>/E|w|^2``, up to the norm's fluctuations, of
 relative order ``x/(1 - gamma)``: below 0.2 % where that is below this."""
@@ -169,13 +172,25 @@ def angle_claim(name, c, found):
     return _over_replicas(name, found.one_minus_cos * (1 + c.momentum) / c.x, MEAN_FIELD, found)
 
 
-def relaxation_claim(name, c: Configuration, settings, divided=10.0, eps=0.1, factor=1.0):
-    """Steps until ``(E|w|^2)^2`` is within ``eps`` of its new level after the rate was divided, over the prediction.
+@dataclass(frozen=True)
+class Relaxed:
+    """A run after its rate was divided.
 
-    From the stationary state at the larger rate; ``c`` has the new one. Sixteen batches of replicas each give a time.
+    Attributes:
+        t: records, steps since then, ``(records,)``.
+        excess: ``(E|w|^2)^2`` over its new level minus 1, of batches of replicas, ``(batches, records)``.
+        predicted: steps until it is ``WITHIN``.
     """
+
+    t: np.ndarray
+    excess: np.ndarray
+    predicted: float
+
+
+def relaxed(c: Configuration, settings, factor=1.0, divided=DIVIDED) -> Relaxed:
+    """From the stationary state at the larger rate; ``c`` has the new one. Sixteen batches of sixteen replicas."""
     loss, batches = noise_loss(), 16
-    predicted = factor * (1 - c.momentum) * np.log((divided - 1) / eps) / (4 * c.x)
+    predicted = factor * (1 - c.momentum) * np.log((divided - 1) / WITHIN) / (4 * c.x)
     old = Configuration(divided * c.eta, c.decay, c.momentum)
     settle = int(10 * (1 - c.momentum) / (4 * old.x) + 10 / (1 - c.momentum))
     steps = settle + int(4 * predicted)
@@ -187,9 +202,17 @@ def relaxation_claim(name, c: Configuration, settings, divided=10.0, eps=0.1, fa
     t = run.step.values - settle
     # The last quarter is past three of the predicted times: (eps/(k-1))^3 of the old level is left.
     level = square[:, t > 3 * predicted].mean()
-    times = [_crossing(t, y / level - 1, eps) for y in square]
-    steps = {"predicted_steps": float(predicted), "measured_steps": float(np.mean(times))}
-    return judge.amplitude(name, over_seeds(np.array(times) / predicted), RELAXATION, **steps)
+    return Relaxed(t, square / level - 1, float(predicted))
+
+
+def relaxation_claim(name, found: Relaxed):
+    """Steps until ``(E|w|^2)^2`` is ``WITHIN`` of its new level after the rate was divided, over the prediction.
+
+    Every batch of replicas gives a time.
+    """
+    times = [_crossing(found.t, y, WITHIN) for y in found.excess]
+    steps = {"predicted_steps": found.predicted, "measured_steps": float(np.mean(times))}
+    return judge.amplitude(name, over_seeds(np.array(times) / found.predicted), RELAXATION, **steps)
 
 
 def _crossing(t, excess, eps):
@@ -217,9 +240,44 @@ def evidence(settings):
                 yield fourth_power_claim(f"{where}: E|w|^4", c, found)
             if name == "noise" and (not c.momentum or c.x <= SLOW * (1 - c.momentum)):
                 yield angle_claim(f"{where}: angle", c, found)
-    for c in (Configuration(0.1, 0.01, 0.0), Configuration(0.02, 1e-3, 0.9)):
-        yield relaxation_claim(f"relaxation after the rate fell by 10: {c.name}", c, settings)
+    runs = {c: relaxed(c, settings) for c in (Configuration(0.1, 0.01, 0.0), Configuration(0.02, 1e-3, 0.9))}
+    for c, found in runs.items():
+        yield relaxation_claim(_relaxation(c), found)
+    yield from _curves(runs, kept)
     yield from _controls(kept, settings)
+
+
+def _relaxation(c):
+    return f"relaxation after the rate fell by 10: {c.name}"
+
+
+def _curves(runs, kept):
+    """The norm on its way to the new level; measured over predicted norms of all stationary runs."""
+    yield Curves(
+        "relaxation",
+        f"The norm after the learning rate was divided by {DIVIDED:g}: mean of sixteen batches of sixteen replicas, "
+        "and their range. It takes the predicted number of steps.",
+        {
+            "curves": {
+                c.name: {
+                    "t": found.t,
+                    "excess": found.excess.mean(axis=0),
+                    "low": np.min(found.excess, axis=0),
+                    "high": np.max(found.excess, axis=0),
+                    "predicted": found.predicted,
+                }
+                for c, found in runs.items()
+            },
+            "divided": DIVIDED,
+            "within": WITHIN,
+            "supports": [_relaxation(c) for c in runs],
+        },
+    )
+    yield Curves(
+        "ratios",
+        "Stationary mean squared norm over its prediction, at every learning rate, decay and momentum.",
+        {"supports": [f"{name}: {c.name}: E|w|^2" for c, name in kept]},
+    )
 
 
 def _controls(kept, settings):
@@ -232,7 +290,7 @@ def _controls(kept, settings):
     yield judge.control(wrong)
     yield judge.control(step_claim("E<w, w'> without 1/(1 + gamma)", heavy, found, momentum_factor=False))
     slow = Configuration(0.1, 0.01, 0.0)
-    yield judge.control(relaxation_claim("relaxation twice as slow", slow, settings, factor=2.0))
+    yield judge.control(relaxation_claim("relaxation twice as slow", relaxed(slow, settings, factor=2.0)))
     try:
         twin = stationary(noise_loss().unnormalised, plain, settings)
     except DivergedError as error:

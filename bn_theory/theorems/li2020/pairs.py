@@ -28,6 +28,7 @@ from bn_theory.dynamics.equivalent import EquivalentSchedule
 from bn_theory.errors import DivergedError
 from bn_theory.theorems import evidence as judge
 from bn_theory.theorems import workbench
+from bn_theory.theorems.evidence import Curves
 
 JITTER = 2.0**-30
 """Size of the added noise: its deviation is far above rounding and small enough to be linear."""
@@ -183,6 +184,21 @@ def equal(name, loss, decayed, other, log_p, settings, *, steps, replicas=8, **d
     except DivergedError as error:
         return judge.diverged(name, "identity", error)
     return judged(name, found, **details)
+
+
+def curves(caption, schedule, supports, records=300) -> Curves:
+    """The rates of a schedule and ``p_t`` by their logarithms to base 10, evenly thinned, with both sides of its jumps.
+
+    Args:
+        schedule: ``EquivalentSchedule``. supports: names of the evidence that the figure shows.
+    """
+    jumps = np.flatnonzero(np.diff(schedule.eta))
+    even = np.linspace(0, schedule.length - 1, min(records, schedule.length)).round().astype(int)
+    t = np.unique(np.r_[even, jumps, jumps + 1])
+    with np.errstate(divide="ignore"):
+        given = np.log10(schedule.eta[t])
+    data = {"t": t, "given": given, "free": schedule.log_lr[t] / np.log(10), "p": schedule.log_p[t] / np.log(10)}
+    return Curves("equivalent_schedule", caption, data | {"steps": schedule.length, "supports": supports})
 
 
 def distance(loss, decayed, other, settings, *, steps, replicas):

@@ -71,6 +71,20 @@ def _switch_claim(momentum):
     return judge.identity(f"factor at the switches, momentum {momentum:g}", judge.largest(errors), limit)
 
 
+def _corrected(name, momentum):
+    return f"{name}: momentum {momentum:g}, buffer corrected"
+
+
+def _curves(losses, momentum):
+    """The rates of the runs with one momentum."""
+    return pairs.curves(
+        f"Step decay with weight decay {DECAY:g} and momentum {momentum:g}, and the tapered exponential rates that "
+        "train alike without weight decay: every phase of a constant rate becomes one of exponential growth.",
+        PHASES.schedule(momentum),
+        [_corrected(name, momentum) for name in losses],
+    )
+
+
 def evidence(settings):
     """Corrected runs are equal; without the corrections they are not, and by how much is measured; controls."""
     losses = pairs.losses(settings)
@@ -78,7 +92,8 @@ def evidence(settings):
     for momentum in momenta:
         yield _switch_claim(momentum)
         for name, loss in losses.items():
-            yield claim(f"{name}: momentum {momentum:g}, buffer corrected", loss, momentum, settings)
+            yield claim(_corrected(name, momentum), loss, momentum, settings)
+    yield _curves(losses, momenta[-1])
     loss = losses["rayleigh"]
     for momentum in momenta[1:]:
         for name, found in (

@@ -84,6 +84,6 @@ def test_a_busy_machine_is_told(load, words):
 
 def test_documents_with_and_without_a_device_are_valid():
     for found in (benchmark(), benchmark(GPU, CPU_LIMITS)):
-        document = report.document(found, {"name": "bn_theory", "version": "1"})
+        document = report.document(found, {"name": "bn_theory", "version": "1", "commit": None})
         jsonschema.validate(document, SCHEMA, cls=jsonschema.Draft202012Validator)
         assert [r["fastest_reference"] for r in document["results"]] == ["jax", "jax"]

@@ -15,6 +15,7 @@ import torch
 import xarray as xr
 
 import bn_theory
+from bn_theory import provenance
 from bn_theory.errors import DataFileError, DeviceError, DeviceMemoryError, InvalidInputError
 from bn_theory.experiments import checkpoint, dataset, experiment, lock
 from bn_theory.experiments.execute import STATE, begin, check_device, configuration, execute
@@ -254,6 +255,7 @@ def test_netcdf_holds_everything(tmp_path, whole):
     xr.testing.assert_identical(read, data)
     assert read.attrs["data"] == "digits" and len(read.attrs["data_sha256"]) == 64
     assert "torch " in read.attrs["versions"] and read.attrs["device"] == "cpu"
+    assert read.attrs["commit"] == (provenance.commit() or "unknown")
     assert json.loads(read.attrs["configuration"])["rates"] == [0.1, 100.0]
     (tmp_path / "results.nc").write_bytes(b"not NetCDF")
     with pytest.raises(DataFileError, match="cannot read"):

@@ -130,6 +130,7 @@ def broken(path, value):
         (["verdict"], "proved"),
         (["seed"], -1),
         (["environment"], ...),
+        (["environment", "engine_used"], ...),
         (["statements", 0, "source", "origin"], "rumour"),
         (["statements", 0, "verdict"], "not run"),
         (["statements", 1, "not_run"], ...),
