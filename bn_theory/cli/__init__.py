@@ -1,4 +1,5 @@
-"""The command line ``bn-theory``: list, verify, fit, calibrate, prove, bench, schedule, experiment, rerun, cite.
+"""The command line ``bn-theory``: list, verify, fit, calibrate, prove, bench, schedule, experiment, report, rerun,
+cite.
 
 Exit codes: 0 everything supported; 1 something contradicted (for ``fit``: the run diverged; for ``rerun``: the results
 are not those of the document); 2 usage or bad input; 3 something inconclusive (for ``fit``: no power law); 70 a defect

@@ -14,7 +14,7 @@ from bn_theory.report import html, latex, markdown
 from bn_theory.report.content import contents
 from bn_theory.report.json_ import as_bytes
 from bn_theory.report.needs import need_libraries
-from bn_theory.report.pictures import pictures
+from bn_theory.report.pictures import overall, pictures
 from bn_theory.report.publication import folder_beside, write
 from bn_theory.report.read import read_document
 from bn_theory.theorems import registry
@@ -36,7 +36,7 @@ def run(options) -> int:
     need_libraries()
     targets = _targets(options)
     document = _verified(options) if options.source is None else read_document(options.source, ("verify",))
-    report = contents(document, pictures(document), as_bytes(document))
+    report = contents(document, pictures(document), as_bytes(document), overall(document))
     publications = [(target, folder, _render(kind, report, folder)) for kind, target, folder in targets]
     write(publications)
     print(f"{described()}: {report.counted}")

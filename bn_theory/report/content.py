@@ -138,6 +138,7 @@ class Report:
         provenance: ``(name, value)`` of what made it.
         again: the command that makes the same results.
         document: the JSON that all of this is from.
+        overview: the figure of all statements, as ``pictures.overall`` makes it, or ``None``.
     """
 
     title: str
@@ -148,6 +149,13 @@ class Report:
     provenance: tuple[tuple[str, str], ...]
     again: str
     document: bytes
+    overview: object | None = None
+
+    @property
+    def figures(self) -> tuple:
+        """All figures, the one of all statements first."""
+        own = tuple(picture for section in self.sections for picture in section.figures)
+        return own if self.overview is None else (self.overview, *own)
 
     @property
     def papers(self) -> tuple[tuple[str, tuple[Section, ...]], ...]:
@@ -158,13 +166,14 @@ class Report:
         return tuple((paper, tuple(sections)) for paper, sections in found.items())
 
 
-def contents(document: Mapping, figures: Sequence[Sequence], written: bytes) -> Report:
+def contents(document: Mapping, figures: Sequence[Sequence], written: bytes, overview=None) -> Report:
     """The texts of a report.
 
     Args:
         document: of ``bn-theory verify --json``, as ``read.read_document`` returns it.
         figures: for each of its statements the figures to show there.
         written: the document as the bytes of a file.
+        overview: the figure of all statements, or ``None``.
     """
     anchors = _anchors([statement["slug"] for statement in document["statements"]])
     sections = tuple(
@@ -180,6 +189,7 @@ def contents(document: Mapping, figures: Sequence[Sequence], written: bytes) -> 
         _provenance(document),
         _again(document),
         written,
+        overview,
     )
 
 

@@ -43,7 +43,7 @@ def render(report: Report, folder: str) -> Publication:
         "left": lambda width: Raw(rf">{{\raggedright\arraybackslash}}p{{{width}\linewidth}}"),
     }
     main, body = (templates.get_template(f"{name}.tex.j2").render(names).encode() for name in ("report", "body"))
-    figures = {f"{picture.name}.pdf": picture.file("pdf") for s in report.sections for picture in s.figures}
+    figures = {f"{picture.name}.pdf": picture.file("pdf") for picture in report.figures}
     return Publication(main, {"body.tex": body, "verify.json": report.document, **figures})
 
 

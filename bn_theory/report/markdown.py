@@ -23,5 +23,5 @@ def render(report: Report, folder: str) -> Publication:
     text = templates.get_template("report.md.j2").render(
         report=report, folder=quote(folder), signs=SIGNS, pieces=pieces, is_formula=is_formula
     )
-    figures = {f"{picture.name}.svg": picture.file("svg") for s in report.sections for picture in s.figures}
+    figures = {f"{picture.name}.svg": picture.file("svg") for picture in report.figures}
     return Publication(text.encode("utf-8", errors="replace"), {"verify.json": report.document, **figures})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bn_theory.report.figures.overview import overview, share
+from bn_theory.report.figures.pieces import evidence_of
 from bn_theory.report.figures.statements import drawn
 from bn_theory.report.figures.style import as_bytes
 
@@ -51,6 +53,29 @@ def pictures(document: Mapping) -> list[tuple[Picture, ...]]:
             )
         )
     return found
+
+
+def overall(document: Mapping) -> Picture | None:
+    """The figure of all statements of a document; ``None`` where no evidence has a number.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        InvalidInputError: damaged evidence.
+    """
+    statements = [_escaped(statement) for statement in document["statements"]]
+    shares = [share(piece) for statement in statements for piece in evidence_of(statement["evidence"])]
+    found = [value for value in shares if value is not None]
+    if not found:
+        return None
+    alt = (
+        f"One row for each of {len(statements)} statements; of {len(found)} points {sum(x <= 1 for x in found)} lie "
+        f"within what is allowed and {sum(x > 1 for x in found)} beyond."
+    )
+    caption = (
+        "How much of what is allowed every claim uses up (at most 1), and how far beyond it the hollow controls lie, "
+        "as they must. Measurements, of which nothing is predicted, have no place here."
+    )
+    return Picture("00-overview", caption, alt, overview(statements))
 
 
 def _escaped(value):

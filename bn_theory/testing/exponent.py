@@ -35,7 +35,7 @@ def assert_exponent(
         ``y=None``.
         y: shape ``(records,)``, or ``(replicas, records)`` of at least 8 independent runs (dimensionless).
         expected: the exponent, negative for a decay.
-        tolerance: > 0; the interval must lie inside ``expected +- tolerance``, and its half-width must be at most this.
+        tolerance: > 0; the interval must lie inside ``expected +- tolerance``, so that its half-width is at most this.
         statistic, model, log_power, window, min_decades, seed: as for :func:`bn_theory.fit_exponent`.
         name: of the evidence.
 

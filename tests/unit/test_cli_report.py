@@ -72,6 +72,9 @@ def test_all_formats_at_once_come_from_the_same_document(call, tmp_path, documen
     for text in ((tmp_path / "r.html").read_text(), (tmp_path / "r.md").read_text(encoding="utf-8")):
         assert registry.statement(SLUG).title in text
     assert r"\input{r-latex/body}" in (tmp_path / "r.tex").read_text()
+    assert (tmp_path / "r-latex" / "00-overview.pdf").read_bytes().startswith(b"%PDF")
+    assert "r-markdown/00-overview.svg" in (tmp_path / "r.md").read_text(encoding="utf-8")
+    assert "00-overview.pdf" in (tmp_path / "r-latex" / "body.tex").read_text(encoding="utf-8")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert call("report", "--from", document, *formats)[0] == 0
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

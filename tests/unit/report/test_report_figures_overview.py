@@ -10,6 +10,7 @@ from bn_theory.errors import InvalidInputError
 from bn_theory.report.figures.overview import overview, share
 from bn_theory.report.figures.style import as_png
 from bn_theory.report.json_ import plain
+from bn_theory.report.pictures import overall
 from bn_theory.theorems import evidence as judge
 
 PIECES = [
@@ -75,3 +76,13 @@ def test_claims_and_controls_lie_on_their_sides_in_rows_of_their_own():
 def test_nothing_to_draw_is_refused():
     with pytest.raises(InvalidInputError, match="no statement"):
         overview([])
+
+
+def test_in_a_report_it_is_said_in_words_and_left_out_where_there_is_nothing_to_show():
+    supported = [p for p in PIECES if p.verdict == judge.SUPPORTED]
+    document = {"statements": [{"slug": "a.all", "title": "t", "evidence": plain(PIECES)}]}
+    found = overall(document)
+    assert found.name == "00-overview" and found.file("svg").startswith(b"<?xml")
+    assert f"of {len(PIECES)} points {len(supported)} lie within" in found.alt
+    assert f"and {len(PIECES) - len(supported)} beyond" in found.alt
+    assert overall({"statements": [{"slug": "a.none", "title": "t", "evidence": []}]}) is None

@@ -13,7 +13,7 @@ from bn_theory.report import html
 from bn_theory.report.content import contents
 from bn_theory.report.html import SHORT
 from bn_theory.report.json_ import as_bytes
-from bn_theory.report.pictures import pictures
+from bn_theory.report.pictures import overall, pictures
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 needs_browser = pytest.mark.skipif(browser.executable() is None, reason=f"needs {' or '.join(browser.NAMES)}")
@@ -49,7 +49,7 @@ class Page(HTMLParser):
 
 
 def render(document):
-    return html.render(contents(document, pictures(document), as_bytes(document))).main
+    return html.render(contents(document, pictures(document), as_bytes(document), overall(document))).main
 
 
 @pytest.fixture(scope="module")

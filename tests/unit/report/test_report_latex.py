@@ -12,7 +12,7 @@ from bn_theory.report import latex
 from bn_theory.report.content import contents
 from bn_theory.report.json_ import as_bytes
 from bn_theory.report.latex_text import breakable, latex_text
-from bn_theory.report.pictures import pictures
+from bn_theory.report.pictures import overall, pictures
 
 PAPER = r"""\documentclass{article}
 \usepackage[T1]{fontenc}
@@ -27,7 +27,7 @@ See section~\ref{bntheory:arora2019.norm_growth}.
 
 
 def render(document, folder="report-latex"):
-    return latex.render(contents(document, pictures(document), as_bytes(document)), folder)
+    return latex.render(contents(document, pictures(document), as_bytes(document), overall(document)), folder)
 
 
 @pytest.fixture(scope="module")

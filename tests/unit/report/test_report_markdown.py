@@ -11,14 +11,14 @@ from bn_theory.report import markdown
 from bn_theory.report.content import contents
 from bn_theory.report.json_ import as_bytes
 from bn_theory.report.markdown_text import markdown_text
-from bn_theory.report.pictures import pictures
+from bn_theory.report.pictures import overall, pictures
 
 FOLDER = "my report-markdown"
 OURS = re.compile(r'</?details>|</?summary>|</?code>|<br>|<a id="[a-z0-9_.-]+">|</a>')
 
 
 def render(document):
-    return markdown.render(contents(document, pictures(document), as_bytes(document)), FOLDER)
+    return markdown.render(contents(document, pictures(document), as_bytes(document), overall(document)), FOLDER)
 
 
 @pytest.fixture(scope="module", params=[every_verdict, hostile], ids=lambda made: made.__name__)

@@ -1,11 +1,13 @@
 """``assert_bound`` and ``assert_exponent``: where and by how little they fail, and what they say."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import xarray as xr
 
-from bn_theory.errors import InvalidInputError, UnknownNameError
-from bn_theory.testing import ClaimFailedError, assert_bound, assert_exponent
+from bn_theory.errors import InvalidInputError, NoPowerLawError, UnknownNameError
+from bn_theory.testing import ClaimFailedError, assert_bound, assert_exponent, exponent
 
 T = np.geomspace(100, 1e6, 60)
 
@@ -39,7 +41,8 @@ def test_one_place_is_enough(excess):
 
 def test_bounds_that_are_zero_negative_or_infinite():
     assert_bound([0.0, -1.0], [0.0, -1.0])
-    assert_bound([1e300, np.inf], [np.inf, np.inf], slack=0.1)
+    for slack in (0.0, 0.1):
+        assert_bound([1e300, np.inf], [np.inf, np.inf], slack=slack)
     assert failed(assert_bound, [0.0, 1e-300], [0.0, 0.0]).evidence.details["worst"] == "[1]"
     assert failed(assert_bound, -1.0, -2.0).evidence.measured == -1.0
     assert_bound(-1.9, -2.0, slack=0.06)
@@ -139,6 +142,20 @@ def test_a_plateau_contradicts_only_what_is_steeper():
     assert -0.01 < error.evidence.details["local_exponent_at_least"] <= 0
 
 
+@pytest.mark.parametrize(("expected", "verdict"), [(-0.25, "contradicted"), (-0.15, "inconclusive")])
+def test_a_plateau_is_judged_by_exponents_of_y_itself(monkeypatch, expected, verdict):
+    """Late local exponents of at least -0.2: nothing of squares or their halves."""
+    local = SimpleNamespace(t=T, value=np.full(len(T), -0.19), band=np.full(len(T), 0.01))
+
+    def refuse(*arguments, **options):
+        raise NoPowerLawError("flat", reason="plateau", partial=SimpleNamespace(local_exponents=local))
+
+    monkeypatch.setattr(exponent, "fit_exponent", refuse)
+    found = failed(assert_exponent, T, T**-0.5, expected, 0.01).evidence
+    assert found.verdict == verdict
+    assert found.details["local_exponent_at_least"] == pytest.approx(-0.2)
+
+
 def test_too_short():
     error = failed(assert_exponent, T[:20], T[:20] ** -0.5, -0.5, 0.01)
     assert (error.evidence.details["refused"], error.evidence.verdict) == ("too_few_decades", "inconclusive")
@@ -148,6 +165,7 @@ def test_too_short():
 def test_options_of_the_fit_are_passed_on():
     y = T**-0.5 * np.log(T) ** 0.5
     assert_exponent(T, y, -0.5, 1e-6, model="log", log_power=0.5)
+    failed(assert_exponent, T, y, -0.5, 0.01, model="log", log_power=-0.5)
     y = np.where(T < 1000, 1.0, (T / 1000) ** -0.5)
     assert_exponent(T, y, -0.5, 1e-6, window=(1000, 1e6))
     with pytest.raises(UnknownNameError, match="statistic"):

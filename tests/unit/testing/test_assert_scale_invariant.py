@@ -73,6 +73,18 @@ def test_a_gradient_that_is_not_the_functions(lean):
     assert "the values agree, so it is not that of f" in str(error)
 
 
+@pytest.mark.parametrize(("above", "below"), [(1e5, np.inf), (0.5, 50.0)])
+def test_a_gradient_that_leans_at_some_scales_only(above, below):
+    """|W| is 5: at a factor of 1e6 only, and at the factors 0.3, 1 and 7 only."""
+
+    def wrong(w):
+        return slope(w) + 1e-9 * w / (w @ w) * (above < np.sqrt(w @ w) < below)
+
+    assert failed(quotient, W, gradient=wrong).evidence.measured == pytest.approx(1e-9, rel=0.01)
+    at_w_alone = lambda w: slope(w) + 1e-9 * w / (w @ w) * np.array_equal(w, W)  # noqa: E731
+    assert failed(quotient, W, gradient=at_w_alone).evidence.details["worst"] == "|<w, grad f(w)>|"
+
+
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 @pytest.mark.parametrize("seed", range(20))
 def test_no_false_alarm(kind, seed):
