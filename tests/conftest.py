@@ -13,8 +13,8 @@ from hypothesis import settings
 import bn_theory as bn
 from bn_theory.engines import unavailable
 
-# The plugin of the checkout, and pytest's own for testing plugins. (setup.cfg leaves out that of an installed copy; where
-# its addopts were overridden it is there already, and a plugin cannot be there twice.)
+# The plugin of the checkout, and pytest's own for testing plugins. (setup.cfg leaves out an installed copy's; with its
+# addopts overridden it is there already, and a plugin cannot be there twice.)
 pytest_plugins = ["pytester", *{"bn_theory.pytest_plugin"}.difference(sys.modules)]
 
 # Derandomised: a red test is red again. No deadline: the first example may compile a loop.

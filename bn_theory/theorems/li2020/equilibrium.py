@@ -275,7 +275,7 @@ def _curves(runs, kept):
     )
     yield Curves(
         "ratios",
-        "Stationary mean squared norm over its prediction, at every learning rate, decay and momentum.",
+        "Stationary mean squared norm over its prediction, a row for each configuration that was run.",
         {"supports": [f"{name}: {c.name}: E|w|^2" for c, name in kept]},
     )
 
