@@ -13,7 +13,7 @@ from bn_theory.report.verification import NOT_RUN
 
 ABSENT = "(absent)"
 """Stands for what only the other document has."""
-RESULTS_OF_FIT = ("loss", "expression", "fitted", "zero_from", "result", "exit")
+RESULTS_OF_FIT = ("options", "loss", "expression", "fitted", "zero_from", "result", "exit")
 _TIME = "seconds"
 
 
@@ -66,6 +66,10 @@ def statements(before: Mapping, now: Mapping) -> tuple[Part, ...]:
                     differences += _field(f"{name}: {detail}", detail, *both)
             elif key != _TIME:
                 differences += _field(f"{name}: {key}", key, old, new)
+    for part, key in (("evidence", "name"), ("figures", "figure")):
+        names = [[item[key] for item in document[part]] for document in (before, now)]
+        if sorted(names[0]) == sorted(names[1]):  # else what is absent is said above or below
+            differences += _leaves(f"order of {part}", "", *names)
     for name, old, new in _paired(before["figures"], now["figures"], "figure"):
         differences += _leaves(f"figure {name}", "", old, new)
     return _parts(differences)

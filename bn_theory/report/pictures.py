@@ -63,17 +63,19 @@ def overall(document: Mapping) -> Picture | None:
         InvalidInputError: damaged evidence.
     """
     statements = [_escaped(statement) for statement in document["statements"]]
-    shares = [share(piece) for statement in statements for piece in evidence_of(statement["evidence"])]
-    found = [value for value in shares if value is not None]
-    if not found:
+    pieces = [piece for statement in statements for piece in evidence_of(statement["evidence"])]
+    claims, controls = (
+        [x for p in pieces if (p.kind == "control") == c and (x := share(p)) is not None] for c in (False, True)
+    )
+    if not claims and not controls:
         return None
     alt = (
-        f"One row for each of {len(statements)} statements; of {len(found)} points {sum(x <= 1 for x in found)} lie "
-        f"within what is allowed and {sum(x > 1 for x in found)} beyond."
+        f"One row for each of {len(statements)} statements. Of {len(claims)} claims {sum(x <= 1 for x in claims)} lie "
+        f"within what is allowed, of {len(controls)} controls {sum(x > 1 for x in controls)} lie beyond."
     )
     caption = (
-        "How much of what is allowed every claim uses up (at most 1), and how far beyond it the hollow controls lie, "
-        "as they must. Measurements, of which nothing is predicted, have no place here."
+        "How much of what is allowed every claim uses up, which must be at most 1, and how far beyond it the hollow "
+        "controls lie, which they must. Measurements, of which nothing is predicted, have no place here."
     )
     return Picture("00-overview", caption, alt, overview(statements))
 
@@ -81,7 +83,8 @@ def overall(document: Mapping) -> Picture | None:
 def _escaped(value):
     """All texts with their dollar signs as matplotlib takes them for signs, not for the ends of formulas."""
     if isinstance(value, str):
-        return value.replace("$", r"\$")
+        # nor is a control character text: no SVG may hold one
+        return "".join(c if c.isprintable() else " " for c in value).replace("$", r"\$")
     if isinstance(value, Mapping):
         return {name: _escaped(item) for name, item in value.items()}
     return [_escaped(item) for item in value] if isinstance(value, list) else value

@@ -60,14 +60,29 @@ def write(publications: Sequence[tuple[Path, Path | None, Publication]]) -> None
             ``folder`` is ``None`` for one that needs none.
 
     Raises:
-        InvalidInputError: it could not be written; the folders are then what they were, and no file is half-written.
+        InvalidInputError: it could not be written; folders and files are then what they were.
     """
     with ExitStack() as stack:
         for _, folder, publication in publications:
             if folder is not None:
                 stack.enter_context(_replaced(folder, publication.beside))
         for target, _, publication in publications:
+            stack.enter_context(_taken_back(target))
             write_whole(target, publication.main)
+
+
+@contextmanager
+def _taken_back(target):
+    """Put a file back as it was if what follows fails: a new page beside an old folder would not be one report."""
+    before = target.read_bytes() if target.exists() else None
+    try:
+        yield
+    except BaseException:
+        if before is None:
+            target.unlink(missing_ok=True)
+        elif target.read_bytes() != before:
+            write_whole(target, before)
+        raise
 
 
 @contextmanager

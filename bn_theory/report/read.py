@@ -19,6 +19,7 @@ COMMANDS = {
 """Kinds of documents, and what writes each."""
 LONGEST = 160
 """Characters of a finding of the schema; longer ones quote half of the document."""
+_CHANGED = "it was changed or damaged; write it again, or take an undamaged copy"
 _NAME = re.compile(r"bn-theory\.([a-z]+)/(\d+)")
 
 
@@ -59,6 +60,8 @@ def read_document(path, kinds=tuple(COMMANDS)) -> dict:
     rules = schema(kind)
     _check_version(path, kind, version, name, rules["properties"]["schema"]["const"])
     _check(path, kind, document, rules)
+    if kind == "verify":
+        _check_verdicts(path, document)
     return document
 
 
@@ -88,7 +91,12 @@ def _parsed(path, content):
     if not content.strip():
         raise ReportError(f"{path}: is empty; {again}")
     try:
-        return json.loads(content.decode("utf-8"), parse_constant=_no_number, parse_float=_finite)
+        text = content.decode("utf-8")
+        document = json.loads(text, parse_constant=_no_number, parse_float=_finite, parse_int=_whole)
+        json.dumps(document, ensure_ascii=False).encode()  # half a character, which no output could hold
+        return document
+    except UnicodeEncodeError as error:
+        raise ReportError(f"{path}: has a text with half of a character; {again}") from error
     except UnicodeDecodeError as error:
         raise ReportError(f"{path}: is not text in UTF-8 (byte {error.start}); {again}") from error
     except json.JSONDecodeError as error:
@@ -113,6 +121,12 @@ def _finite(text):
     return number
 
 
+def _whole(text):
+    number = int(text)
+    _finite(text)  # a seed may have more digits than a float, but none is beyond its range
+    return number
+
+
 def _check_version(path, kind, version, name, own):
     mine = int(own.rpartition("/")[2])
     if version < mine:
@@ -132,12 +146,34 @@ def _check(path, kind, document, rules):
         import jsonschema
     except ImportError as error:
         raise MissingExtraError("reading a document needs jsonschema: pip install jsonschema") from error
-    errors = jsonschema.Draft202012Validator(rules).iter_errors(document)
+    # JSON Schema counts 1.0 among the whole numbers; a count or a seed of this package never is written so
+    whole = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    )
+    validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=whole)
+    errors = validator(rules).iter_errors(document)
     if (worst := jsonschema.exceptions.best_match(errors)) is not None:
         raise ReportError(
             f"{path}: is not as the schema {document['schema']} says: {_short(worst)}; it was changed or damaged; "
             f"write it again ({COMMANDS[kind]}), or take an undamaged copy"
         )
+
+
+def _check_verdicts(path, document):
+    """The verdicts are those of the evidence, and no statement is there twice."""
+    from bn_theory.report.verification import NOT_RUN
+    from bn_theory.theorems.evidence import worst
+
+    statements = document["statements"]
+    slugs = [statement["slug"] for statement in statements]
+    if repeated := [slug for slug in slugs if slugs.count(slug) > 1]:
+        raise ReportError(f"{path}: has {repeated[0]} twice; {_CHANGED}")
+    ran = [statement for statement in statements if statement["verdict"] != NOT_RUN]
+    found = [(s["slug"], s["verdict"], worst(e["verdict"] for e in s["evidence"])) for s in ran]
+    found.append(("the overall verdict", document["verdict"], worst(s["verdict"] for s in ran)))
+    for what, said, follows in found:
+        if said != follows:
+            raise ReportError(f"{path}: {what} is {said!r}, but {follows!r} follows from the evidence; {_CHANGED}")
 
 
 def _short(error):

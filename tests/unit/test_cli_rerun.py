@@ -138,10 +138,11 @@ def test_another_seed_differs_wherever_chance_came_in(call, document):
     assert row.split()[-1] == "20"
 
 
-def test_an_overall_verdict_that_is_not_theirs_is_found(call, document):
+def test_an_overall_verdict_that_is_not_theirs_is_refused(call, document):
     edit(document, lambda content: content.update(verdict="contradicted"))
-    code, out, _ = call("rerun", document)
-    assert code == 1 and "(overall)  different" in out
+    code, out, err = call("rerun", document)
+    assert (code, out) == (2, "")
+    assert "the overall verdict is 'contradicted', but 'supported' follows from the evidence" in err
 
 
 def test_what_is_not_reproducible_is_found(call, statements, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -210,3 +211,21 @@ def test_answers_to_the_reviews(verified):
     for line in given:
         question, _, answer = line.partition("* ")
         assert answer in answers, question
+
+
+# --- pictures ---
+
+
+def test_the_figure_of_all_evidence_says_what_the_full_run_found():
+    pytest.importorskip("matplotlib", reason="figures need matplotlib: pip install '.[plots]'")
+    from bn_theory.report.pictures import overall
+
+    document = json.loads((RESULTS / "verify_full.json").read_text())
+    assert f"![{overall(document).alt}](tests/benchmarks/results/verify_full.svg)" in readme().splitlines()
+
+
+def test_every_linked_file_is_there():
+    links = re.findall(r"\]\(([^)#]+)\)", readme())
+    assert len(links) > 5
+    for link in links:
+        assert (ROOT / link).is_file(), link

@@ -95,6 +95,13 @@ def test_what_only_one_has_is_absent_in_the_other():
     assert {p.worst.before for p in compare.statements(fewer, STATEMENT)} == {compare.ABSENT}
 
 
+@pytest.mark.parametrize("key", ["evidence", "figures"])
+def test_another_order_is_found(key):
+    two = changed(["figures"], [{"figure": name, "caption": "C", "data": {}} for name in "ab"])
+    (found,) = compare.statements(two, changed([key], two[key][::-1], two))
+    assert (found.name, found.count) == (f"order of {key}", 2)
+
+
 def test_pieces_of_one_name_are_not_lost():
     twice = changed(["evidence", 1, "name"], "rate")
     assert compare.statements(twice, twice) == ()

@@ -1,6 +1,7 @@
 """The figure of all statements: what counts as used up, and that claims and controls lie on their sides."""
 
 import math
+from xml.etree import ElementTree
 
 import pytest
 
@@ -10,7 +11,7 @@ from bn_theory.errors import InvalidInputError
 from bn_theory.report.figures.overview import overview, share
 from bn_theory.report.figures.style import as_png
 from bn_theory.report.json_ import plain
-from bn_theory.report.pictures import overall
+from bn_theory.report.pictures import overall, pictures
 from bn_theory.theorems import evidence as judge
 
 PIECES = [
@@ -83,6 +84,14 @@ def test_in_a_report_it_is_said_in_words_and_left_out_where_there_is_nothing_to_
     document = {"statements": [{"slug": "a.all", "title": "t", "evidence": plain(PIECES)}]}
     found = overall(document)
     assert found.name == "00-overview" and found.file("svg").startswith(b"<?xml")
-    assert f"of {len(PIECES)} points {len(supported)} lie within" in found.alt
-    assert f"and {len(PIECES) - len(supported)} beyond" in found.alt
+    assert f"Of {len(PIECES)} claims {len(supported)} lie within what is allowed, of 0 controls 0" in found.alt
+    controls = {"statements": [{"slug": "a.all", "title": "t", "evidence": plain([judge.control(p) for p in PIECES])}]}
+    assert f"of {len(PIECES)} controls {len(PIECES) - len(supported)} lie beyond" in overall(controls).alt
     assert overall({"statements": [{"slug": "a.none", "title": "t", "evidence": []}]}) is None
+
+
+def test_a_control_character_in_a_name_leaves_the_picture_whole():
+    piece = plain(judge.bound("a\x01\x0bb", 0.5))
+    document = {"statements": [{"slug": "a.one", "title": "t", "evidence": [piece], "figures": []}]}
+    ((picture,),) = pictures(document)
+    ElementTree.fromstring(picture.file("svg"))

@@ -108,6 +108,28 @@ def test_when_the_folder_fails_nothing_has_changed(target, monkeypatch, failing)
     assert sorted(path.name for path in target.parent.iterdir()) == ["report-latex", "report.tex"]
 
 
+@pytest.mark.parametrize("before", [None, b"old"])
+def test_when_the_second_file_fails_the_first_report_is_what_it_was(target, monkeypatch, before):
+    other = target.with_name("report.md")
+    if before is not None:
+        publish(target, before, x=before)
+    both = [
+        (path, folder_beside(path, path.suffix[1:]), Publication(b"new", {"x": b"new"})) for path in (target, other)
+    ]
+    written = publication.write_whole
+
+    def failing(path, content):
+        if path == other:
+            raise InvalidInputError(f"cannot write {path}")
+        written(path, content)
+
+    monkeypatch.setattr(publication, "write_whole", failing)
+    with pytest.raises(InvalidInputError, match=r"report\.md"):
+        write(both)
+    assert (target.read_bytes() if target.exists() else None) == before
+    assert not other.exists()
+
+
 def test_when_the_second_folder_fails_the_first_is_taken_back(target, monkeypatch):
     other = target.with_name("report.md")
     both = [

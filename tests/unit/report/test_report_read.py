@@ -193,6 +193,30 @@ def test_the_first_fault_is_named_with_its_place(write, document, path, value, w
     refused(write(changed(document, path, value)), "is not as the schema bn-theory.verify/", *words)
 
 
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda d: d["statements"][0].update(verdict="contradicted"), "p.one is 'contradicted', but 'supported'"),
+        (lambda d: d["statements"][0]["evidence"][0].update(verdict="contradicted"), "p.one is 'supported'"),
+        (lambda d: d.update(verdict="inconclusive"), "the overall verdict is 'inconclusive'"),
+        (lambda d: d.update(statements=[]), "'inconclusive' follows"),
+        (lambda d: d["statements"].append(d["statements"][0]), "has p.one twice"),
+        (lambda d: d["statements"][0].update(slug="p.one\n"), "slug"),
+        (lambda d: d.update(seed=0.0), "seed: 0.0 is not of type 'integer'"),
+        (lambda d: d.update(seed=2**64), "seed"),
+        (lambda d: d.update(seconds=10**400), "beyond float64"),
+    ],
+)
+def test_what_does_not_follow_from_the_rest_is_damage(write, document, change, words):
+    assert read_document(write(document))
+    change(document)
+    refused(write(document), words)
+
+
+def test_half_a_character_is_refused(write, document):
+    refused(write(json_.as_bytes(document).replace(b"ratio", b"\\ud800")), "half of a character")
+
+
 def test_a_long_fault_quotes_the_rule_and_not_the_document(write, document):
     document["statements"][0]["source"] = ["x" * 50] * 50
     message = refused(write(document), 'statements[0].source: does not satisfy type "object"')
