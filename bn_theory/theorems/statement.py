@@ -119,13 +119,15 @@ def _alone(items):
 
     (The engines' own threads do not share a sum; torch is limited where it is used.)
     """
-    from threadpoolctl import threadpool_limits
+    import scipy.linalg  # noqa: F401  (its BLAS and NumPy's must be loaded to be limited)
+    from threadpoolctl import ThreadpoolController
 
     items = iter(items)
     end = object()
     while True:
-        # not around the yield: whoever takes the items keeps own threads
-        with threadpool_limits(limits=1, user_api="blas"):
+        # Not around the yield: whoever takes the items keeps own threads. Selected first: the limit of all pools would
+        # put back those of torch, too, which a statement may hold at one from item to item.
+        with ThreadpoolController().select(user_api="blas").limit(limits=1):
             item = next(items, end)
         if item is end:
             return

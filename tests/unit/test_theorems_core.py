@@ -310,6 +310,26 @@ def test_evidence_is_found_with_one_thread_of_blas_and_taken_with_as_many_as_bef
     assert outside == [before] * 3  # the proof and two pieces
 
 
+def test_the_threads_that_a_statement_sets_for_torch_stay_set_from_piece_to_piece():
+    torch = pytest.importorskip("torch", reason="needs torch: pip install '.[networks]'")
+    before, found = torch.get_num_threads(), []
+
+    def evidence(settings):
+        torch.set_num_threads(1)
+        for name in "abc":
+            found.append(torch.get_num_threads())
+            yield ev.bound(name, 0.5)
+        torch.set_num_threads(2)
+
+    try:
+        torch.set_num_threads(2)
+        verify(made([]), Settings())
+        verify(Statement(SLUG, "t", SOURCE, evidence), Settings())
+    finally:
+        torch.set_num_threads(before)
+    assert found == [1, 1, 1]
+
+
 def test_curves_are_kept_and_not_judged():
     curves = ev.Curves("envelope", "what it shows", {"t": [1.0]})
     found = verify(made([curves, ev.bound("b", 0.5)]), Settings())
