@@ -105,6 +105,15 @@ def test_killed_by_the_system_and_resumed(call, tmp_path, monkeypatch):
     xr.testing.assert_identical(resumed, whole)
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C interrupts, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupted_and_resumed(call, tmp_path, monkeypatch):
     write, left = checkpoint.write, [3]
 
@@ -124,6 +133,7 @@ def test_interrupted_and_resumed(call, tmp_path, monkeypatch):
     assert code == 0 and len(err.splitlines()) == 1 + 2  # no figures; the runs that were left
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_interrupted_before_the_first_state(call, tmp_path, monkeypatch):
     made = Trainer.__init__
 
