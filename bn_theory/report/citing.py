@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 from bn_theory.papers import SOFTWARE, Paper
 from bn_theory.provenance import described
 from bn_theory.theorems.statement import Statement
-
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    **{character: "\\" + character for character in "{}$&#%_"},
-}
+from proofs_check.rendering import escape
 
 
 def text(paper: Paper) -> str:
@@ -31,9 +24,9 @@ def text(paper: Paper) -> str:
 def bibtex(paper: Paper) -> str:
     """A paper's entry; its title keeps its capitals."""
     fields = {
-        "author": " and ".join(f"{escaped(family)}, {escaped(given)}" for given, family in paper.authors),
-        "title": f"{{{escaped(paper.title)}}}",
-        "booktitle": escaped(paper.venue),
+        "author": " and ".join(f"{escape(family)}, {escape(given)}" for given, family in paper.authors),
+        "title": f"{{{escape(paper.title)}}}",
+        "booktitle": escape(paper.venue),
         "year": str(paper.year),
         "eprint": paper.arxiv,
         "archiveprefix": "arXiv",
@@ -62,23 +55,14 @@ def software_bibtex(package: Mapping, statements: Iterable[Statement]) -> str:
         package: ``{"name": ..., "version": ..., "commit": ...}``.
     """
     fields = {
-        "author": f"{{{escaped(SOFTWARE.author)}}}",
-        "title": f"{{{escaped(SOFTWARE.title)}}}",
-        "howpublished": escaped(f"Python package {described(package)}, {SOFTWARE.licence} licence"),
+        "author": f"{{{escape(SOFTWARE.author)}}}",
+        "title": f"{{{escape(SOFTWARE.title)}}}",
+        "howpublished": escape(f"Python package {described(package)}, {SOFTWARE.licence} licence"),
         "year": str(SOFTWARE.year),
     }
     if own := derived(statements):
-        fields["note"] = escaped(f"Derived in the package, not in the papers: {', '.join(s.slug for s in own)}")
+        fields["note"] = escape(f"Derived in the package, not in the papers: {', '.join(s.slug for s in own)}")
     return _entry("misc", SOFTWARE.key, fields)
-
-
-def escaped(words: str) -> str:
-    r"""Text as LaTeX takes it.
-
-    >>> escaped("50 % of bn_theory")
-    '50 \\% of bn\\_theory'
-    """
-    return re.sub(r"[\\~^{}$&#%_]", lambda found: _SPECIAL[found[0]], words)
 
 
 def _entry(kind, key, fields):

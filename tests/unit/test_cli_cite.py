@@ -6,8 +6,9 @@ import pytest
 
 from bn_theory import provenance
 from bn_theory.papers import PAPERS
-from bn_theory.report.citing import bibtex, derived, escaped, software_bibtex
+from bn_theory.report.citing import bibtex, derived, software_bibtex
 from bn_theory.theorems import registry
+from proofs_check.rendering import escape
 
 DERIVED = [s for s in map(registry.statement, registry.SLUGS) if s.source.origin == "derived"]
 NEEDED = {
@@ -56,7 +57,7 @@ def test_bibtex_of_all(call):
         "eprint": "1910.07454",
         "archiveprefix": "arXiv",
     }
-    assert escaped(provenance.described()) in found["bn_theory"][1]["howpublished"]
+    assert escape(provenance.described()) in found["bn_theory"][1]["howpublished"]
     note = found["bn_theory"][1]["note"].replace("\\_", "_")
     assert note.endswith(", ".join(s.slug for s in DERIVED)) and DERIVED
 
@@ -108,7 +109,7 @@ def test_a_commit_with_changes_or_none_is_said():
 
 
 def test_latex_sees_no_commands_in_text():
-    assert escaped(r"a_b {c} \d ~e ^f 50% #1 $x & y") == (
+    assert escape(r"a_b {c} \d ~e ^f 50% #1 $x & y") == (
         r"a\_b \{c\} \textbackslash{}d \textasciitilde{}e \textasciicircum{}f 50\% \#1 \$x \& y"
     )
 

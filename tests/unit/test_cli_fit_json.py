@@ -196,3 +196,10 @@ def test_data_that_cannot_be_read_again_cannot_be_named(call, tmp_path):
 def test_the_document_is_strict_json(call, tmp_path):
     call("fit", *FAMILY, *NUMPY, "--window", "10", "inf", "--json", tmp_path / "fit.json")
     json.loads((tmp_path / "fit.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_the_families_of_the_schema_are_those_of_the_command():
+    from bn_theory.cli.parser import FAMILIES
+    from bn_theory.report.read import schema
+
+    assert schema("fit")["properties"]["options"]["properties"]["family"]["enum"] == [*FAMILIES, None]

@@ -19,6 +19,19 @@ HOSTILE = (
 """A text that is markup in all three formats."""
 
 
+def edited(document, path, value):
+    """The document with the value at a path of keys and indices; ``...`` leaves it out."""
+    *way, last = path
+    place = document
+    for key in way:
+        place = place[key]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return document
+
+
 def outcome(slug, *evidence, outside=()):
     """A result of a real statement, whose proof is real, with evidence of the test's own."""
     return Result(registry.statement(slug), tuple(evidence), tuple(outside), 1.25, ())

@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+from report_documents import edited
 
 from bn_theory.report import compare
 
@@ -31,16 +32,7 @@ STATEMENT = {
 
 
 def changed(path, value, document=STATEMENT):
-    document = copy.deepcopy(document)
-    *way, last = path
-    place = document
-    for key in way:
-        place = place[key]
-    if value is ...:
-        del place[last]
-    else:
-        place[last] = value
-    return document
+    return edited(copy.deepcopy(document), path, value)
 
 
 def test_the_same_is_the_same_whatever_time_it_took():

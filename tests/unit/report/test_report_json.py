@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from report_documents import edited
 
 from bn_theory.report.json_ import as_bytes, plain, verify_document
 from bn_theory.report.verification import NotRun, Verification
@@ -111,16 +112,7 @@ def test_the_document_of_a_verification_is_as_the_schema_says():
 
 
 def broken(path, value):
-    document = verify_document(verification(), PACKAGE, {})
-    *way, last = path
-    place = document
-    for key in way:
-        place = place[key]
-    if value is ...:
-        del place[last]
-    else:
-        place[last] = value
-    return document
+    return edited(verify_document(verification(), PACKAGE, {}), path, value)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from report_documents import edited
 
 from bn_theory.errors import InvalidInputError, MissingExtraError, ReportError
 from bn_theory.report import bench, calibration, fit, json_, tested
@@ -165,18 +166,6 @@ def test_another_version_says_what_to_do(write, kind):
 # --- contents that the schema refuses ---
 
 
-def changed(document, path, value):
-    *way, last = path
-    place = document
-    for key in way:
-        place = place[key]
-    if value is ...:
-        del place[last]
-    else:
-        place[last] = value
-    return document
-
-
 @pytest.mark.parametrize(
     "path, value, words",
     [
@@ -190,7 +179,7 @@ def changed(document, path, value):
     ],
 )
 def test_the_first_fault_is_named_with_its_place(write, document, path, value, words):
-    refused(write(changed(document, path, value)), "is not as the schema bn-theory.verify/", *words)
+    refused(write(edited(document, path, value)), "is not as the schema bn-theory.verify/", *words)
 
 
 @pytest.mark.parametrize(
