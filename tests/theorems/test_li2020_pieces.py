@@ -139,3 +139,16 @@ def test_a_run_too_short_for_its_autocorrelation_decides_nothing():
 def test_a_crossing():
     t = np.arange(0, 1000, 5)
     assert equilibrium._crossing(t, 9 * np.exp(-t / 100), 0.1) == pytest.approx(100 * np.log(90), rel=1e-10)
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, SUPPORTED), (0.5, CONTRADICTED)])
+def test_relaxation_is_the_mean_time_of_the_batches_over_the_predicted_one(factor, verdict):
+    """Batches that relax as exp(-t/tau) from 9, at different speeds: each is within 0.1 after tau log 90."""
+    t, tau = np.arange(0.0, 1000.0), np.array([98.0, 99.5, 100.0, 100.5, 102.0])
+    predicted = factor * 100 * np.log(90)
+    relaxed = equilibrium.Relaxed(t, 9 * np.exp(-t / tau[:, None]), predicted)
+    found = equilibrium.relaxation_claim("", relaxed)
+    # between records the crossing is interpolated, to the square of a step over tau
+    assert found.details["measured_steps"] == pytest.approx(100 * np.log(90), rel=1e-4)
+    assert found.measured == pytest.approx(1 / factor, rel=1e-4)
+    assert found.verdict == verdict

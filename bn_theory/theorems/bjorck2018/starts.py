@@ -142,8 +142,9 @@ def start_of(recording, depth, *, fitted=True):
 def larger(entries) -> tuple[float, ...]:
     """Share of the entries that are larger than ``SIZES`` times their root mean square.
 
-    >>> larger(np.array([1.0, -1.0]))[0], larger(np.array([1.0, -1.0]))[-1]
-    (1.0, 0.0)
+    >>> found = larger(np.array([1.0, -1.0]))
+    >>> [found[SIZES.index(size)] for size in (0.1, 1.0, SIZES[-1])]  # an entry is not larger than itself
+    [1.0, 0.0, 0.0]
     """
     sizes = np.sort(np.abs(np.ravel(entries)))
     sizes = sizes / np.sqrt(np.mean(sizes**2))
