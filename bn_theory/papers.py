@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Paper:
-    """A published paper.
+    """A published paper, or a preprint.
 
     Attributes:
         key: short name, the first part of its statements' slugs.
@@ -16,7 +16,7 @@ class Paper:
         short_venue: the venue's usual abbreviation.
         year: of the venue.
         arxiv: number on arXiv.
-        kind: BibTeX's type of entry.
+        kind: BibTeX's type of entry: ``"inproceedings"``, or ``"misc"`` for a preprint.
     """
 
     key: str
@@ -63,6 +63,7 @@ class Software:
 
 
 _ICLR = "International Conference on Learning Representations (ICLR)"
+_PREPRINT = ("arXiv preprint", "preprint")
 
 PAPERS = {
     paper.key: paper
@@ -93,6 +94,39 @@ PAPERS = {
             "NeurIPS",
             2018,
             "1806.02375",
+        ),
+        Paper(
+            "shock2026",
+            (("Taiki", "Miyagawa"),),
+            "A Link between Shock-wave Theory and Symmetry-reduced Stochastic Gradient Descent for Artificial Neural "
+            "Networks",
+            *_PREPRINT,
+            2026,
+            "2606.18303",
+            "misc",
+        ),
+        Paper(
+            "low_rank_decay2026",
+            (("Mingyu", "Li"),),
+            "Low-Rank Decay for Grokking in Scale-Invariant Transformers: A Spectral-Geometric View",
+            *_PREPRINT,
+            2026,
+            "2606.04405",
+            "misc",
+        ),
+        Paper(
+            "md_decoupling2026",
+            (
+                ("Alexander", "Hägele"),
+                ("Alejandro", "Hernández-Cano"),
+                ("Atli", "Kosson"),
+                ("Martin", "Jaggi"),
+            ),
+            "Improving Neural Network Training by Decoupling the Magnitude and Direction of Weight Vectors",
+            *_PREPRINT,
+            2026,
+            "2606.25971",
+            "misc",
         ),
     )
 }

@@ -17,6 +17,7 @@ except ModuleNotFoundError as error:
 from bn_theory.networks.architectures import resnet, vgg
 from bn_theory.networks.claims import require_scale_invariant
 from bn_theory.networks.data import Split, augment, digits_split
+from bn_theory.networks.decoupled import Decoupled
 from bn_theory.networks.digits import digits
 from bn_theory.networks.equivalent_lr import EquivalentLR
 from bn_theory.networks.invariance import Finding, Invariance, scale_invariant_groups
@@ -28,6 +29,7 @@ from bn_theory.networks.training import Trainer, evaluate, sgd
 
 __all__ = [
     "NORMS",
+    "Decoupled",
     "EquivalentLR",
     "Finding",
     "Invariance",

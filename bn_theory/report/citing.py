@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from bn_theory.papers import SOFTWARE, Paper
 from bn_theory.provenance import described
+from bn_theory.report.latex_text import latex_text
 from bn_theory.theorems.statement import Statement
 from proofs_check.rendering import escape
 
@@ -22,11 +24,16 @@ def text(paper: Paper) -> str:
 
 
 def bibtex(paper: Paper) -> str:
-    """A paper's entry; its title keeps its capitals."""
+    """A paper's entry, in ASCII; its title keeps its capitals.
+
+    >>> from bn_theory.papers import PAPERS
+    >>> print(bibtex(PAPERS["md_decoupling2026"]).splitlines()[1].strip())
+    author        = {H{\\"{a}}gele, Alexander and Hern{\\'{a}}ndez-Cano, Alejandro and Kosson, Atli and Jaggi, Martin},
+    """
     fields = {
-        "author": " and ".join(f"{escape(family)}, {escape(given)}" for given, family in paper.authors),
-        "title": f"{{{escape(paper.title)}}}",
-        "booktitle": escape(paper.venue),
+        "author": " and ".join(f"{_accented(family)}, {_accented(given)}" for given, family in paper.authors),
+        "title": f"{{{_accented(paper.title)}}}",
+        "booktitle" if paper.kind == "inproceedings" else "howpublished": escape(paper.venue),
         "year": str(paper.year),
         "eprint": paper.arxiv,
         "archiveprefix": "arXiv",
@@ -63,6 +70,11 @@ def software_bibtex(package: Mapping, statements: Iterable[Statement]) -> str:
     if own := derived(statements):
         fields["note"] = escape(f"Derived in the package, not in the papers: {', '.join(s.slug for s in own)}")
     return _entry("misc", SOFTWARE.key, fields)
+
+
+def _accented(text):
+    """A text for BibTeX, which takes a letter with its accent as one letter if both are in braces of their own."""
+    return re.sub(r"(\\[`'^~=.\"uHvr]\{\w\})", r"{\1}", latex_text(text))
 
 
 def _entry(kind, key, fields):

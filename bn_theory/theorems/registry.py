@@ -30,6 +30,16 @@ SLUGS = (
     "bjorck2018.largest_rate",
     "bjorck2018.rate_and_generalisation",
     "bjorck2018.review_questions",
+    "shock2026.identity",
+    "shock2026.run",
+    "shock2026.shock_time",
+    "low_rank_decay2026.identity",
+    "low_rank_decay2026.run",
+    "low_rank_decay2026.grokking",
+    "md_decoupling2026.identity",
+    "md_decoupling2026.equivalent_schedule",
+    "md_decoupling2026.run",
+    "md_decoupling2026.networks",
 )
 
 

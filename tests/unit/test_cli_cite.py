@@ -57,6 +57,17 @@ def test_bibtex_of_all(call):
         "eprint": "1910.07454",
         "archiveprefix": "arXiv",
     }
+    assert found["md_decoupling2026"] == (
+        "misc",
+        {
+            "author": r"H{\"{a}}gele, Alexander and Hern{\'{a}}ndez-Cano, Alejandro and Kosson, Atli and Jaggi, Martin",
+            "title": "{Improving Neural Network Training by Decoupling the Magnitude and Direction of Weight Vectors}",
+            "howpublished": "arXiv preprint",
+            "year": "2026",
+            "eprint": "2606.25971",
+            "archiveprefix": "arXiv",
+        },
+    )
     assert escape(provenance.described()) in found["bn_theory"][1]["howpublished"]
     note = found["bn_theory"][1]["note"].replace("\\_", "_")
     assert note.endswith(", ".join(s.slug for s in DERIVED)) and DERIVED

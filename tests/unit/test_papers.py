@@ -41,11 +41,11 @@ def test_the_short_form():
 def test_citation_has_the_same_papers(citation):
     stated = [
         {
-            "type": "conference-paper",
+            "type": "conference-paper" if paper.kind == "inproceedings" else "article",
             "title": paper.title,
             "authors": [{"family-names": family, "given-names": given} for given, family in paper.authors],
             "year": paper.year,
-            "collection-title": paper.venue,
+            "collection-title" if paper.kind == "inproceedings" else "journal": paper.venue,
             "identifiers": [{"type": "other", "value": f"arXiv:{paper.arxiv}"}],
         }
         for paper in PAPERS.values()

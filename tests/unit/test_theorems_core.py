@@ -345,13 +345,14 @@ def test_a_result_without_evidence_is_inconclusive():
 
 def test_selection():
     assert registry.select() == registry.SLUGS
-    by_paper = [registry.select([paper]) for paper in ("arora2019", "li2020", "bjorck2018")]
-    assert [len(slugs) for slugs in by_paper] == [8, 7, 6]
+    papers = ("arora2019", "li2020", "bjorck2018", "shock2026", "low_rank_decay2026", "md_decoupling2026")
+    by_paper = [registry.select([paper]) for paper in papers]
+    assert [len(slugs) for slugs in by_paper] == [8, 7, 6, 3, 3, 4]
     assert sum(by_paper, ()) == registry.SLUGS
     # registry order, each once, whatever was asked for
     asked = ["arora2019.gd_rate", "arora2019.orthogonality", "arora2019.gd_rate"]
     assert registry.select(asked) == ("arora2019.orthogonality", "arora2019.gd_rate")
-    assert registry.papers() == ("arora2019", "li2020", "bjorck2018")
+    assert registry.papers() == papers
     assert len(set(registry.SLUGS)) == len(registry.SLUGS)
 
 

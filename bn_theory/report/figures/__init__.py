@@ -9,10 +9,13 @@ from bn_theory.report.figures.amplitude_law import amplitude_law
 from bn_theory.report.figures.auto_tuning import across_rates, auto_tuning
 from bn_theory.report.figures.compensated import compensated
 from bn_theory.report.figures.convergence import convergence
+from bn_theory.report.figures.decoupling import rates_by_width
 from bn_theory.report.figures.expectation_first import expectation_first
 from bn_theory.report.figures.gd_rate import contrast, envelope, known_exponents, one_run, running_minimum
 from bn_theory.report.figures.gradient_histograms import gradient_histograms
 from bn_theory.report.figures.learning_rate_sweep import accuracies, learning_rate_sweep
+from bn_theory.report.figures.local_entropy import blow_up, local_entropy
+from bn_theory.report.figures.low_rank_decay import decayed_spectra, grokking
 from bn_theory.report.figures.margins import margins
 from bn_theory.report.figures.norm_growth import norm_growth
 from bn_theory.report.figures.phase_portrait import phase_portrait
@@ -32,23 +35,28 @@ __all__ = [
     "as_bytes",
     "as_png",
     "auto_tuning",
+    "blow_up",
     "compensated",
     "contrast",
     "convergence",
+    "decayed_spectra",
     "drawn",
     "envelope",
     "equivalent_schedule",
     "expectation_first",
     "format_of",
     "gradient_histograms",
+    "grokking",
     "known_exponents",
     "learning_rate_sweep",
+    "local_entropy",
     "margins",
     "need_matplotlib",
     "norm_growth",
     "one_run",
     "phase_portrait",
     "rates_and_factor",
+    "rates_by_width",
     "ratios",
     "relaxation",
     "running_minimum",

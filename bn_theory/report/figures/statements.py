@@ -11,11 +11,14 @@ from bn_theory.errors import InvalidInputError
 from bn_theory.report.figures.amplitude_law import amplitude_law
 from bn_theory.report.figures.auto_tuning import auto_tuning
 from bn_theory.report.figures.convergence import convergence
+from bn_theory.report.figures.decoupling import rates_by_width
 from bn_theory.report.figures.documents import envelope_of, fit_of, run_of
 from bn_theory.report.figures.gd_rate import envelope
 from bn_theory.report.figures.gradient_histograms import gradient_histograms
 from bn_theory.report.figures.learning_rate_sweep import accuracies, learning_rate_sweep
+from bn_theory.report.figures.local_entropy import blow_up, local_entropy
 from bn_theory.report.figures.loss_along_step import loss_along_step
+from bn_theory.report.figures.low_rank_decay import decayed_spectra, grokking
 from bn_theory.report.figures.margins import group_of, margins, margins_in_words, place
 from bn_theory.report.figures.norm_growth import norm_growth
 from bn_theory.report.figures.pieces import evidence_of
@@ -138,13 +141,18 @@ DRAW = {
     "accuracies": _plainly(accuracies),
     "amplitude_law": _plainly(amplitude_law),
     "auto_tuning": _auto_tuning,
+    "blow_up": _plainly(blow_up),
     "convergence": _convergence,
+    "decayed_spectra": _plainly(decayed_spectra),
     "envelope": _envelope,
     "equivalent_schedule": _plainly(rates_and_factor),
     "gradient_histograms": _plainly(gradient_histograms),
+    "grokking": _plainly(grokking),
     "learning_rate_sweep": _plainly(learning_rate_sweep),
+    "local_entropy": _plainly(local_entropy),
     "loss_along_step": _loss_along_step,
     "norm_growth": _norm_growth,
+    "rates_by_width": _plainly(rates_by_width),
     "ratios": _ratios,
     "relaxation": _plainly(relaxation),
     "singular_values": _plainly(singular_values),

@@ -27,6 +27,12 @@ from bn_theory.theorems.bjorck2018 import (
 )
 from bn_theory.theorems.evidence import Curves
 from bn_theory.theorems.li2020 import constant_rate, equilibrium, pairs, texp
+from bn_theory.theorems.low_rank_decay2026 import grokking as low_rank_grokking
+from bn_theory.theorems.low_rank_decay2026 import run as low_rank_run
+from bn_theory.theorems.md_decoupling2026 import rate_sweeps
+from bn_theory.theorems.shock2026 import cases as shock_cases
+from bn_theory.theorems.shock2026 import run as shock_run
+from bn_theory.theorems.shock2026 import shock_time
 from bn_theory.theorems.statement import Settings
 
 QUICK = Settings(engine="numpy")
@@ -142,6 +148,41 @@ def of_rate_and_generalisation():
         for rate in (0.003, 0.1)
     }
     return [rate_and_generalisation._curves(runs)]
+
+
+def of_shock2026_run():
+    f = shock_cases.circles()["rayleigh"]
+    return [shock_run.curves("rayleigh", f, 1.0, 0, ["rayleigh: a function of the angle"], samples=50)]
+
+
+def of_shock2026_shock_time():
+    shapes = {name: one for name, one in (shock_cases.circles() | shock_cases.lines()).items() if name[0] in "rt"}
+    return [shock_time._curves(shapes, {name: shock_time.regimes(QUICK, one) for name, one in shapes.items()})]
+
+
+def of_low_rank_decay2026_run():
+    return [low_rank_run._curves(QUICK)]
+
+
+def of_low_rank_decay2026_grokking():
+    decays = ("none", "radial", "low-rank")
+    ends = {name: RNG.uniform(0, 1, (9, 40)) for name in ("train", "test")} | {"effective": RNG.uniform(1, 32, (9, 40))}
+    trained = SimpleNamespace(
+        step=np.arange(40),
+        of=lambda decay, fraction: np.arange(3) + 3 * decays.index(decay),
+        model=SimpleNamespace(W_Q=np.zeros((9, 32, 32))),
+        **ends,
+    )
+    return [low_rank_grokking._curves(trained, low_rank_grokking.QUICK)]
+
+
+def of_md_decoupling2026():
+    widths, rates = np.array([8, 32, 128, 512]), np.geomspace(1e-3, 10, 23)
+    sweeps = [
+        rate_sweeps.Sweep(method, rates, widths, np.exp(np.log(rates) ** 2 / 50 + 0.1 * RNG.normal(size=(16, 4, 23))))
+        for method in ("SGD", "SGD with weight decay", "decoupled SGD", "decoupled Adam")
+    ]
+    return [rate_sweeps.curves("caption.", sweeps, "final loss")]
 
 
 OF = {
