@@ -1,9 +1,9 @@
 """Laplace's method to the orders that follow the first: mean and variance of a density concentrated at one point.
 
 A density proportional to ``exp(-(exponent)/t)`` for a small t > 0 is, in a variable scaled by its width, one that is
-known (``exp(-b z^4)`` or the standard normal one) times ``exp(-W)``, where W is a power series in a small number epsilon.
-That its means are, to any order, those of the expanded exponential is the fact that is cited; the expansion, the moments
-and what they make of the variance are checked here.
+known (``exp(-b z^4)`` or the standard normal one) times ``exp(-W)``, where W is a power series in a small number
+epsilon. That its means are, to any order, those of the expanded exponential is the fact that is cited; the expansion,
+the moments and what they make of the variance are checked here.
 """
 
 import sympy as sp
@@ -36,29 +36,33 @@ NORMAL = {k: sp.factorial2(k - 1) for k in range(0, 12, 2)}
 """``E z^k`` of the standard normal density."""
 
 
-class Expanded:
-    """``exp(-W)`` to an order in epsilon: ``steps`` check its coefficients, ``mean(k)`` is ``E z^k exp(-W)``."""
+def _expanded(name, exponent, order, moments):
+    """``exp(-W)`` to an order in epsilon, term by term.
 
-    def __init__(self, name, exponent, order, moments):
-        whole = sp.Poly(sum((-exponent) ** k / sp.factorial(k) for k in range(order + 1)), _Z, EPS)
-        self.moments, self.terms = moments, [(i, j, c) for (i, j), c in whole.terms() if j <= order]
-        self.steps = tuple(
-            Identity(
-                f"{name}: order {n}",
-                sp.Subs(sp.Derivative(sp.exp(-exponent), (EPS, n)), EPS, 0) / sp.factorial(n),
-                sum(c * _Z**i for i, j, c in self.terms if j == n),
-                "Of exp(-W) in epsilon.",
-            )
-            for n in range(1, order + 1)
+    Returns:
+        ``(steps, mean)``: the steps check its coefficients, ``mean(k)`` is ``E z^k exp(-W)``; odd moments vanish.
+    """
+    whole = sp.Poly(sum((-exponent) ** k / sp.factorial(k) for k in range(order + 1)), _Z, EPS)
+    terms = [(i, j, c) for (i, j), c in whole.terms() if j <= order]
+    steps = tuple(
+        Identity(
+            f"{name}: order {n}",
+            coefficient(sp.exp(-exponent), n),
+            sum(c * _Z**i for i, j, c in terms if j == n),
+            "Of exp(-W) in epsilon.",
         )
+        for n in range(1, order + 1)
+    )
 
-    def mean(self, k):
-        """Odd moments vanish."""
-        return sum(c * self.moments[i + k] * EPS**j for i, j, c in self.terms if (i + k) % 2 == 0)
+    def mean(k):
+        return sum(c * moments[i + k] * EPS**j for i, j, c in terms if (i + k) % 2 == 0)
 
-    def variance(self):
-        """``E z^2 - (E z)^2`` of the density, to the order of the expansion."""
-        return self.mean(2) / self.mean(0) - (self.mean(1) / self.mean(0)) ** 2
+    return steps, mean
+
+
+def _variance(mean):
+    """``E z^2 - (E z)^2``, to the order of the expansion."""
+    return mean(2) / mean(0) - (mean(1) / mean(0)) ** 2
 
 
 def coefficient(expression, order):
@@ -70,8 +74,8 @@ def method():
     """The fact that is cited."""
     return Assumption(
         "Laplace's method",
-        "The integrals over y of a smooth function against exp(-(exponent)/(2 nu)) have asymptotic series in powers of nu "
-        "as nu tends to 0: those of the expanded exponential around the global minimisers, integrated term by term.",
+        "Integrals over y of a smooth function times exp(-(exponent)/(2 nu)) have asymptotic series in powers of nu as "
+        " nu tends to 0: those of the expanded exponential around the global minimisers, integrated term by term.",
         role="fact",
     )
 
@@ -86,17 +90,17 @@ def quartic():
     ]
     symbols = {k: sp.Symbol(f"m_{k}", positive=True) for k in QUARTIC if k}
     exponent = EPS * a * _Z**5 + EPS**2 * h * _Z**6 + EPS**3 * d * _Z**7 + EPS**4 * e * _Z**8
-    whole = Expanded("five to eight", exponent, 4, {0: 1, **symbols})
+    steps, mean = _expanded("five to eight", exponent, 4, {0: 1, **symbols})
     m = symbols
     second = Identity(
         "second order of the variance",
-        coefficient(whole.variance(), 2),
+        coefficient(_variance(mean), 2),
         -h * (m[8] - m[2] * m[6]) + a**2 * ((m[12] - m[2] * m[10]) / 2 - m[6] ** 2),
         "W = epsilon a z^5 + epsilon^2 h z^6 + epsilon^3 d z^7 + epsilon^4 e z^8.",
     )
     fourth = Identity(
         "fourth order of the variance",
-        coefficient(whole.variance(), 4),
+        coefficient(_variance(mean), 4),
         -e * (m[10] - m[2] * m[8])
         + h**2 * ((m[14] - m[2] * m[12]) / 2 - m[6] * (m[8] - m[2] * m[6]))
         + a * d * (m[14] - m[2] * m[12] - 2 * m[6] * m[8])
@@ -107,20 +111,13 @@ def quartic():
             - m[10] * (m[8] - m[2] * m[6]) / 2
             - m[6] * (m[12] - m[2] * m[10]) / 2
             - 2 * m[6] * (m[12] - m[6] ** 2)
-            + m[2] * m[6] * m[10] / 2
-            - m[2] * m[6] * m[10] / 2
         )
         + a**4
-        * (
-            (m[22] - m[2] * m[20]) / 24
-            - m[10] * (m[12] - m[2] * m[10]) / 4
-            - m[6] * m[16] / 3
-            + m[6] ** 2 * m[10]
-        ),
-        "For d = a = 0, where odd orders vanish, only its first two terms are left.",
+        * ((m[22] - m[2] * m[20]) / 24 - m[10] * (m[12] - m[2] * m[10]) / 4 - m[6] * m[16] / 3 + m[6] ** 2 * m[10]),
+        "Where odd orders vanish, a = d = 0, its first two terms are left.",
     )
     values = {symbol: QUARTIC[k] for k, symbol in symbols.items()}
-    return (a, h, d, e), values, (*known, *whole.steps, second, fourth)
+    return (a, h, d, e), values, (*known, *steps, second, fourth)
 
 
 def minimum():
@@ -135,44 +132,54 @@ def minimum():
         Identity(f"normal moment {k}", claim, NORMAL[k], "Of the standard normal density.")
         for k, claim in _moments(sp.exp(-(_Z**2) / 2), 10)
     ]
-    three, four, five, six = rest
-    width = 1 / sp.sqrt(two)
-    exponent = sum(f * (width * _Z) ** k * EPS ** (k - 2) / sp.factorial(k) for k, f in enumerate(rest, 3))
+    scaled = sp.symbols("a_3:7", real=True)
+    width, w = 1 / sp.sqrt(two), sp.Symbol("w", real=True)
+    values = tuple(f * width**k / sp.factorial(k) for k, f in enumerate(rest, 3))
+    exponent = sum(a * _Z**k * EPS ** (k - 2) for k, a in enumerate(scaled, 3))
     substituted = Identity(
         "exponent in the scaled variable",
         sp.Subs(
-            (two * B**2 / 2 + sum(f * B**k / sp.factorial(k) for k, f in enumerate(rest, 3))) / EPS**2,
-            B,
+            (two * w**2 / 2 + sum(f * w**k / sp.factorial(k) for k, f in enumerate(rest, 3))) / EPS**2,
+            w,
             EPS * width * _Z,
         ),
-        _Z**2 / 2 + exponent,
-        "w = epsilon z/sqrt(F_2) in (F_2 w^2/2 + F_3 w^3/6 + ... + F_6 w^6/720)/t with t = epsilon^2.",
+        _Z**2 / 2 + sp.Subs(exponent, scaled, values),
+        "w = epsilon z/sqrt(F_2) in (F_2 w^2/2 + F_3 w^3/6 + ... + F_6 w^6/720)/t with t = epsilon^2: "
+        "a_k = F_k/(k! F_2^(k/2)).",
     )
-    cubic = Expanded("three to six", exponent, 3, NORMAL)
-    first = Identity(
-        "mean: first order",
-        coefficient(width * cubic.mean(1) / cubic.mean(0), 1),
-        -three / (2 * two**2),
-        "d_1: the mean of w is d_1 t + d_2 t^2 + ...",
+    a_3, a_4, a_5, a_6 = scaled
+    three, four, five, six = rest
+    cubic, mean = _expanded("three to six", exponent, 3, NORMAL)
+    even, mean_even = _expanded("four to six", exponent.subs(a_3, 0), 4, NORMAL)
+    found = [
+        Identity("mean: order 1", coefficient(mean(1) / mean(0), 1), -3 * a_3),
+        Identity("mean: order 3", coefficient(mean(1) / mean(0), 3), -15 * a_5 + 96 * a_3 * a_4 - 135 * a_3**3),
+        Identity("variance: order 2", coefficient(_variance(mean), 2), 36 * a_3**2 - 12 * a_4),
+        Identity(
+            "variance: order 4, a_3 = 0",
+            coefficient(_variance(mean_even), 4),
+            384 * a_4**2 - 90 * a_6,
+            "a_5 enters later.",
+        ),
+    ]
+    claims = (
+        ("d_1", width, -three / (2 * two**2), "The mean of w is d_1 t + d_2 t^2 + ..."),
+        (
+            "d_2",
+            width,
+            -five / (8 * two**3) + 2 * three * four / (3 * two**4) - 5 * three**3 / (8 * two**5),
+            "",
+        ),
+        (
+            "V_2",
+            1 / two,
+            three**2 / two**4 - four / (2 * two**3),
+            "The variance of w is t/F_2 + V_2 t^2 + V_3 t^3 + ...",
+        ),
+        ("V_3", 1 / two, 2 * four**2 / (3 * two**5) - six / (8 * two**4), "For F_3 = 0."),
     )
-    third = Identity(
-        "mean: second order",
-        coefficient(width * cubic.mean(1) / cubic.mean(0), 3),
-        -five / (8 * two**3) + 2 * three * four / (3 * two**4) - 5 * three**3 / (8 * two**5),
-        "d_2.",
-    )
-    spread = Identity(
-        "variance: second order",
-        coefficient(cubic.variance() / two, 2),
-        three**2 / two**4 - four / (2 * two**3),
-        "V_2: the variance of w is t/F_2 + V_2 t^2 + ...",
-    )
-    even = Expanded("four to six", exponent.subs(three, 0), 4, NORMAL)
-    third_order = Identity(
-        "variance: third order, F_3 = 0",
-        coefficient(even.variance() / two, 4),
-        2 * four**2 / (3 * two**5) - six / (8 * two**4),
-        "V_3: by t^3. F_5 enters later.",
-    )
-    steps = (*known, substituted, *cubic.steps, first, third, spread, *even.steps, third_order)
-    return (two, *rest), steps
+    named = [
+        Identity(name, factor * sp.Subs(step.rhs, scaled, values), right, why)
+        for (name, factor, right, why), step in zip(claims, found, strict=True)
+    ]
+    return (two, *rest), (*known, substituted, *cubic, *even, *found, *named)

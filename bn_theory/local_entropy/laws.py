@@ -161,8 +161,8 @@ def jump_law(potential: Potential, shock: Shock, s: float) -> Law:
     if not s > shock.time:
         raise OutsideAssumptionsError(f"s = {s:g} is not above s* = {shock.time:g}: there is no jump yet")
     _needs_quartic(shock)
-    own = [float(checked(potential).derivative(shock.start, k)) for k in (0, 1, 2)]
-    if not np.allclose(own, shock.jets[:3], rtol=1e-12, atol=1e-12 * max(map(abs, own))):
+    own = [float(checked(potential).derivative(shock.start, k)) for k in range(5)]
+    if not np.allclose(own, shock.jets[:5], rtol=1e-12, atol=1e-12 * max(map(abs, own))):
         raise InvalidInputError(f"the shock is that of another function than {potential.name}")
     start, slope = shock.start, shock.jets[1]
     # with u = f'(y): the outer minimisers solve f'(y_0 + z) - f'(y_0) + z/s = 0, whose slope at 0 is 1/s - kappa < 0

@@ -1,7 +1,8 @@
 """Cole-Hopf: local entropy solves the viscous Hamilton-Jacobi equation, its gradient the viscous Burgers equation.
 
 Statement.  ``nu > 0``, ``K_s`` the Gaussian kernel of variance ``2 nu s`` on R^d, ``phi = K_s * exp(-f/(2 nu))`` for f
-smooth and bounded from below, and ``u = -2 nu log phi``.
+smooth, and bounded from below or with bounded slope ``|grad f|``, so that phi is finite and smooth, and
+``u = -2 nu log phi``.
 
 * ``u_s + |grad u|^2/2 = nu Laplace u`` for s > 0, in every dimension d. With -nu for nu what is left over is
   ``2 nu Laplace u``, with 0 for nu it is ``nu Laplace u``.
@@ -140,14 +141,18 @@ def _hamilton_jacobi():
 def _burgers():
     """The gradient of the equation."""
     hessian, speed, diffusion = sp.Function("H", real=True), *sp.symbols("v_s Lambda", real=True)
-    w = sp.Function("w", real=True)(X)
+    u = sp.Function("u", real=True)(X, Z)
     chain = Identity(
-        "derivative of a square", sp.Derivative(w**2 / 2, X), w * sp.Derivative(w, X), "In any coordinate."
+        "derivative of a square",
+        sp.Derivative(sp.Derivative(u, X) ** 2 / 2, Z),
+        sp.Derivative(u, X) * sp.Derivative(u, X, Z),
+        "x for x_i and z for x_j: that of v_i^2/2 by x_j.",
     )
     differentiated = Assumption(
         "derivative of the equation",
-        "The equation of u differentiated by x_j: v_s and Lambda are the derivative in s and the Laplacian of v_j, the "
-        "v(i) are the components of grad u, H(i, j) is the derivative of v_i by x_j.",
+        "The equation of u differentiated by x_j, its squares as in 'derivative of a square': v_s and Lambda are the "
+        "derivative in s and the Laplacian of v_j, the v(i) are the components of grad u, H(i, j) is the derivative of "
+        "v_i by x_j.",
         eq(speed + sp.Sum(V(I) * hessian(I, J), ALL), NU * diffusion),
         role="fact",
     )

@@ -72,7 +72,8 @@ def _quotient():
         "diffusion at norm r",
         laplacian + gradient2,
         (f_2 + f_1**2) / R**2,
-        "Both scale alike: at norm r everything is that at norm 1 with s over r^2.",
+        "Both scale alike: heat on the circle of radius r (not in the plane, where norms diffuse too) is that on the "
+        "circle of radius 1 with s over r^2.",
         ((1, cited), (1, cited_2)),
     )
     return invariant, quotient, broken, cited, cited_2, scaling

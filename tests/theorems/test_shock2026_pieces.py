@@ -9,9 +9,9 @@ import sympy
 
 import bn_theory as bn
 from bn_theory.errors import InvalidInputError, OutsideAssumptionsError
-from bn_theory.local_entropy import line, shock_law, shock_time
+from bn_theory.local_entropy import Law, line, shock_law, shock_time
 from bn_theory.theorems.evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED, Curves, Evidence, Outside
-from bn_theory.theorems.shock2026 import cases, identity, run
+from bn_theory.theorems.shock2026 import cases, identity, run, steepness
 from bn_theory.theorems.shock2026 import shock_time as shocks
 from bn_theory.theorems.statement import Settings
 
@@ -178,8 +178,47 @@ def test_heat_of_a_wave_is_its_decay():
     np.testing.assert_allclose(found, np.exp(-0.2 * 9 * 0.5) * np.cos(3 * t), atol=1e-14)
 
 
+def test_the_figure_shows_what_was_judged():
+    """Its samples are those of the claims, at that nu, and it carries their verdicts and no others."""
+    found = list(run.evidence(SETTINGS))
+    names = {one.name for one in found if isinstance(one, Evidence)}
+    curves = [one for one in found if isinstance(one, Curves)]
+    for one, (name, f) in zip(curves, cases.circles().items(), strict=True):
+        supports, nu = one.data["supports"], run.NUS[0] * cases.swing(f)
+        assert set(supports) < names and len(supports) == 2 * len(run.DRAWN)
+        assert all(text.startswith(f"{name}: nu {nu:.3g},") for text in supports)
+        x = one.data["sampled"]["x"]
+        assert x[0] == -np.pi / 2 and x[-1] == pytest.approx(np.pi / 2) and len(x) == run.ANGLES // 2 + 1
+        for label, share in run.DRAWN.items():
+            drawn = one.data["sampled"]["curves"][label]
+            exact = run.gibbs(f, x, nu, share * shock_time(f).time).u
+            # bars of three standard errors; five of them a chance of 6e-7
+            assert np.all(np.abs(drawn["u"] - exact) <= 5 / 3 * drawn["error"])
+            # at most three times a standard error of STANDARD_ERROR, of a u = -2 nu log phi
+            assert np.max(drawn["error"]) < 3 * 2 * nu * run.STANDARD_ERROR
+
+
+def test_no_two_runs_share_their_draws(monkeypatch):
+    seeds, right = [], run.monte_carlo
+
+    def seen(f, x, nu, s, samples, seed):
+        seeds.append(seed)
+        return right(f, x, nu, s, 40, seed)
+
+    monkeypatch.setattr(run, "monte_carlo", seen)
+    list(run.evidence(Settings(seed=3)))
+    assert len(seeds) == len(set(seeds)) > 10
+    assert all(3000 <= seed < 4000 for seed, _ in seeds)
+
+
+def drawn(f, samples=50):
+    nu, time = run.NUS[0] * cases.swing(f), shock_time(f).time
+    return {b: run.sampled(f, nu, b * time, 3, samples)[2] for b in run.DRAWN.values()}
+
+
 def test_curves_of_the_run_repeat(circles):
-    one, two = (run.curves("rayleigh", circles["rayleigh"], 1.0, 3, [], samples=50) for _ in range(2))
+    f = circles["rayleigh"]
+    one, two = (run.curves("rayleigh", f, shock_time(f).time, drawn(f), []) for _ in range(2))
     label = "s = s*"
     assert isinstance(one, Curves) and one.data["sampled"]["curves"][label]["u"].tolist() == (
         two.data["sampled"]["curves"][label]["u"].tolist()
@@ -206,44 +245,88 @@ def test_crossing_by_a_time(circles):
     assert shocks.crossed_claim("", f, s=0.99).verdict == CONTRADICTED
 
 
+NUS = np.geomspace(1e-8, 1e-4, 9)
+ROOT = Law(0.0, 1.0, ((-0.5, 3.0), (0.0, -1.0), (0.5, 2.0)))
+"""``3 nu^(-1/2) - 1``, with ``2 nu^(1/2)`` to come."""
+
+
+def regime(factor=1.0, error=0.0, law=ROOT, more=1.0):
+    """A steepness that is the law and ``more`` of its next term, times a factor."""
+    return steepness.Regime(law, NUS, factor * (law(NUS) + more * law.next(NUS)), np.full(9, error))
+
+
 def test_an_exponent_is_the_slope():
-    nus = np.geomspace(1e-8, 1e-4, 9)
-    zero = np.zeros(9)
-    assert shocks.exponent_claim("", nus, 3 * nus**-0.5, zero, -0.5).verdict == SUPPORTED
-    assert shocks.exponent_claim("", nus, 3 * nus**-0.52, zero, -0.5).verdict == CONTRADICTED
-    assert shocks.exponent_claim("", nus, 3 * nus**-0.5, zero + 0.1, -0.5).verdict == INCONCLUSIVE
-    found = shocks.exponent_claim("", nus, nus**-0.5 * (1 + np.sqrt(nus)), zero, -0.5)
-    # the slope of the correction: sqrt(nu)/2 at most at the two largest nu
-    assert found.interval[0] >= -0.5 and found.interval[1] == pytest.approx(-0.5 + 0.5 * np.sqrt(nus[-1]), abs=2e-3)
+    assert shocks.exponent_claim("", regime()).verdict == SUPPORTED
+    assert shocks.exponent_claim("", regime(NUS**-0.02)).verdict == CONTRADICTED
+    assert shocks.exponent_claim("", regime(NUS**0.005)).verdict != SUPPORTED
+    assert shocks.exponent_claim("", regime(error=0.1)).verdict == INCONCLUSIVE
+    assert shocks.exponent_claim("", regime(), -0.52).verdict == CONTRADICTED
+    found = shocks.exponent_claim("", regime(law=Law(0.0, 1.0, ((-0.5, 1.0), (0.0, 1.0), (0.5, 0.0)))))
+    # the slope of the constant: sqrt(nu)/2 at most at the two largest nu; it is allowed for, and no more
+    assert found.interval[0] >= -0.5 and found.interval[1] == pytest.approx(-0.5 + 0.5 * np.sqrt(NUS[-1]), abs=2e-3)
+    assert found.tolerance == pytest.approx(found.interval[1] + 0.5, rel=1e-9)
 
 
-def test_a_law_is_a_ratio():
-    nus = np.geomspace(1e-8, 1e-4, 9)
-    law, zero = 2 * nus**-0.5, np.zeros(9)
-    assert shocks.law_claim("", nus, law * (1 + 1e-4), zero, law).verdict == SUPPORTED
-    assert shocks.law_claim("", nus, law * 1.001, zero, law).verdict == CONTRADICTED
-    assert shocks.law_claim("", nus, law, zero + 1e-2, law).verdict == INCONCLUSIVE
+def test_a_law_leaves_its_next_term_over():
+    right = shocks.law_claim("", regime())
+    assert right.verdict == SUPPORTED and right.measured == pytest.approx(1 / steepness.NEXT, rel=1e-6)
+    assert shocks.law_claim("", regime(more=1.6)).verdict == CONTRADICTED
+    assert shocks.law_claim("", regime(more=-1.4)).verdict == SUPPORTED
+    assert shocks.law_claim("", regime(1 + 1e-6)).verdict == CONTRADICTED
+    assert shocks.law_claim("", regime(1 + 1e-6, error=2e-6)).verdict == SUPPORTED
+    assert shocks.law_claim("", regime(), steepness.without(regime(), 0.0)).verdict == CONTRADICTED
+    assert shocks.law_claim("", regime(math.nan)).verdict == CONTRADICTED
+    np.testing.assert_allclose(steepness.without(regime(), 0.0), 3 * NUS**-0.5, rtol=1e-15)
 
 
-@pytest.mark.parametrize("name", ["rayleigh", "-log cosh"])
+@pytest.mark.parametrize("name", ["rayleigh", "quartic", "-log cosh", "tilted double well"])
 def test_the_three_regimes(circles, name):
     f = (circles | cases.lines())[name]
     found = shocks.regimes(SETTINGS, f)
-    assert [round(s / shock_time(f).time, 12) for s, *_ in found.values()] == [0.5, 1.0, 2.0]
-    for _, _, nus, steep, error, law, exponent in found.values():
-        assert nus[-1] / nus[0] == pytest.approx(1e4) and np.all(error < 1e-5)
-        np.testing.assert_allclose(steep, law, rtol=5e-3)
-        slope = np.log(steep[-1] / steep[0]) / np.log(nus[-1] / nus[0])
-        assert slope == pytest.approx(exponent, abs=5e-3)
+    assert [round(one.law.s / shock_time(f).time, 12) for one in found.values()] == [0.5, 1.0, 2.0]
+    assert [one.exponent for one in found.values()] == [0.0, -0.5, -1.0]
+    for what, one in found.items():
+        assert one.nus[-1] / one.nus[0] == pytest.approx(1e4) and np.all(one.error < 1e-5)
+        np.testing.assert_allclose(one.steepness, one.law(one.nus), rtol=3e-5)
+        assert shocks.law_claim("", one).verdict == SUPPORTED
+        lost = steepness.without(one, 1.0 if what == "before" else 0.0)
+        assert shocks.law_claim("", one, lost).verdict == CONTRADICTED
+        # half of that term, or one and a half, is seen as well
+        for half in (0.5, 1.5):
+            claimed = lost + half * (one.law(one.nus) - lost)
+            assert shocks.law_claim("", one, claimed).verdict == CONTRADICTED
 
 
 def test_rounding_of_the_steepness_is_not_smaller_than_it_is(circles):
     """Against the law where that is exact: the double well's, whose sixth and all further derivatives vanish."""
     f = cases.lines()["tilted double well"]
-    shock = shock_time(f)
-    nus = shocks.natural(shock) * np.array([1e-8, 1e-6])
-    steep, error = shocks.steepness(f, shock.place, nus, shock.time)
-    assert np.all(np.abs(steep / shock_law(shock, nus)[0] - 1) <= error) and np.all(error < 1e-5)
+    law = shock_law(shock_time(f))
+    assert law.next(1.0) == 0
+    one = steepness.measured(f, law, steepness.natural(shock_time(f)) * np.array([1e-8, 1e-6]))
+    assert np.all(np.abs(one.steepness / law(one.nus) - 1) <= one.error) and np.all(one.error < 1e-5)
+
+
+def test_the_natural_unit_needs_no_constant():
+    """B vanishes where the sixth derivative makes up for -kappa; A never does."""
+    shock = shock_time(cases.lines()["tilted double well"])
+    g = math.gamma(0.75) / math.gamma(0.25)
+    sixth = -5 * shock.jets[4] ** 2 / (4 * shock.kappa * (5 / 16 - 3 * g**2 / 4))
+    balanced = replace(shock, jets=(*shock.jets[:6], sixth, *shock.jets[7:]))
+    assert dict(shock_law(balanced).terms)[0.0] == pytest.approx(0, abs=1e-15)
+    assert steepness.natural(balanced) == steepness.natural(shock)
+
+
+def test_an_uneven_function_is_judged_with_its_fifth_derivative():
+    found = {one.name: one for one in shocks._uneven(SETTINGS) if isinstance(one, Evidence)}
+    assert [one.kind for one in found.values()] == ["exponent", "bound", "control"]
+    assert all(one.verdict == SUPPORTED for one in found.values())
+    assert shock_time(cases.uneven()).jets[5] == pytest.approx(2.4)
+
+
+def test_a_function_without_symmetry_is_outside_after_the_shock(monkeypatch):
+    assert isinstance(list(shocks._uneven(SETTINGS))[-1], Outside)
+    monkeypatch.setattr(shocks, "jump_law", lambda *_: None)
+    assert list(shocks._uneven(SETTINGS))[-1].verdict == CONTRADICTED
 
 
 def test_the_full_profile_has_more_of_the_same_range(circles):
@@ -286,7 +369,7 @@ def test_the_flat_top_is_outside():
 
 
 def test_a_law_that_took_the_flat_top_would_be_contradicted(monkeypatch):
-    monkeypatch.setattr(shocks, "shock_law", lambda shock, nu: (1.0, 1.0, 1.0))
+    monkeypatch.setattr(shocks, "shock_law", lambda shock: ROOT)
     found = shocks._flat()
     assert isinstance(found, Evidence) and found.verdict == CONTRADICTED
 
@@ -305,6 +388,13 @@ def test_a_claim_needs_a_positive_nu(circles, nu):
     ):
         with pytest.raises(InvalidInputError, match="nu must be"):
             call()
+
+
+@pytest.mark.parametrize("nu", [0.0, -0.1, math.nan, "much"])
+def test_a_law_needs_a_positive_nu(nu):
+    for call in (ROOT, ROOT.next):
+        with pytest.raises(InvalidInputError, match="nu must be"):
+            call(nu)
 
 
 def test_regimes_need_a_shock():

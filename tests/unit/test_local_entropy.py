@@ -1,6 +1,7 @@
 """Local entropy by its three ways, against closed forms, many digits and each other; shocks; what is refused."""
 
 import math
+import re
 from dataclasses import replace
 
 import mpmath
@@ -9,13 +10,17 @@ import pytest
 import sympy
 
 import bn_theory as bn
+import proofs_check
 from bn_theory.errors import InvalidInputError, NotScaleInvariantError, OutsideAssumptionsError
 from bn_theory.local_entropy import (
     Potential,
+    Shock,
+    before_law,
     circle,
     crossing_time,
     gibbs,
     jump_law,
+    limit_before,
     line,
     monte_carlo,
     on_circle,
@@ -24,13 +29,15 @@ from bn_theory.local_entropy import (
     shock_time,
     spectral_rounding,
 )
+from bn_theory.local_entropy.checks import rounded_up
 from bn_theory.local_entropy.spectral import derivative
+from bn_theory.theorems.shock2026 import cases
 
 Y = sympy.Symbol("y", real=True)
 EPS = np.finfo(float).eps
 WELL = line((Y**2 - 1) ** 2 / 4, lowest=0.0, interval=(-2.0, 2.0))
 PARABOLA = line(Y**2 / 2, lowest=0.0)
-NU = [0.0, -0.1, math.nan, math.inf, "much", None]
+NU = [0.0, -0.1, math.nan, math.inf, "much", "1", None, True, 1j]
 
 
 def quartic(**data):
@@ -196,11 +203,21 @@ def test_no_time_is_no_change_and_long_time_is_a_mean():
     np.testing.assert_allclose(late.u, -0.2 * np.log(phi), atol=1e-13)
 
 
-def test_a_nu_that_is_too_small_is_refused_with_one_that_works():
-    with pytest.raises(InvalidInputError, match=r"take nu >= 0\.0136") as caught:
-        on_circle(cosine, 0.01, 1.0)
+@pytest.mark.parametrize("f", [cosine, lambda t: np.cos(t) / 2, lambda t: np.cos(t) * 3.3, lambda t: np.sin(t) / 77])
+def test_a_nu_that_is_too_small_is_refused_with_one_that_works(f):
+    with pytest.raises(InvalidInputError, match=r"take nu >= ") as caught:
+        on_circle(f, 1e-4, 1.0)
     assert "gibbs()" in str(caught.value)
-    on_circle(cosine, 0.0137, 1.0)
+    named = float(re.search(r"take nu >= ([0-9.e-]+)", str(caught.value))[1])
+    on_circle(f, named, 1.0)
+    with pytest.raises(InvalidInputError, match="too small"):  # and not much more than is needed
+        on_circle(f, 0.99 * named, 1.0)
+
+
+def test_rounding_up_does():
+    for x in (0.0271434, 2.0, 9.999, 0.0271, 1.0000001e-7, 999.6, 28000.0):
+        up = rounded_up(x)
+        assert x <= up <= 1.0101 * x and float(f"{up:.3g}") == up
 
 
 def test_too_few_points_are_refused():
@@ -274,11 +291,16 @@ def test_weights_do_not_overflow():
         ({"x": math.nan}, "x must be finite"),
         ({"seed": -1}, "seed must be a whole number >= 0 or a tuple of them, not -1"),
         ({"seed": "one"}, "seed must be"),
+        ({"seed": None}, "seed must be a whole number >= 0 or a tuple of them, not None"),
+        ({"seed": True}, "seed must be"),
+        ({"seed": (0, -1)}, "seed must be"),
+        ({"seed": (0, None)}, "seed must be"),
+        ({"seed": ()}, "seed must be"),
+        ({"seed": 1.0}, "seed must be"),
         ({"x": [[0.0]]}, "x must be a number or have shape"),
         ({"f": np.sqrt}, "f must be finite"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:invalid value")
 def test_sampling_refuses(change, message):
     with pytest.raises(InvalidInputError, match=message):
         monte_carlo(**{"f": cosine, "x": 0.0, "nu": 0.1, "s": 1.0, "samples": 10, **change})
@@ -322,9 +344,30 @@ def test_large_nu_needs_more_points_and_gets_them():
     np.testing.assert_allclose(found.curvature, field.curvature[::32], atol=1e-12)
 
 
-def test_a_quadrature_that_is_too_large_is_refused():
-    with pytest.raises(InvalidInputError, match="points of quadrature, above 4000000; take a nu"):
-        gibbs(circle(cosine), 0.0, 1e-16, 1.0)
+@pytest.mark.parametrize(("nu", "s"), [(1e-16, 1.0), (1e-13, 1.0), (1e-16, 1e-3), (1e-14, 100.0)])
+def test_a_quadrature_that_is_too_large_is_refused_with_a_nu_that_works(nu, s):
+    f = circle(cosine)
+    with pytest.raises(InvalidInputError, match="points of quadrature, above 4000000; take a nu") as caught:
+        gibbs(f, 0.0, nu, s)
+    factor = float(re.search(r"take a nu ([0-9.e+]+) times", str(caught.value))[1])
+    assert np.isfinite(gibbs(f, 0.0, factor * nu, s).u[0])
+
+
+def test_where_no_nu_is_enough_s_is_to_be_smaller():
+    with pytest.raises(InvalidInputError, match="take a smaller s"):
+        gibbs(circle(cosine), 0.0, 0.1, 1e13)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_overflows_on_the_way_is_refused():
+    with pytest.raises(InvalidInputError, match="f'' must be finite"):
+        gibbs(line(-sympy.log(sympy.cosh(Y)), slope=1.0), 0.0, nu=1.0, s=1000.0)
+
+
+def test_rounding_of_the_curvature_is_that_of_the_variance():
+    found = gibbs(WELL, 0.1, 1e-3, 0.7)
+    expected = 4 * found.rounding * found.variance / (2 * 1e-3 * 0.7**2) + 8 * EPS / 0.7
+    np.testing.assert_allclose(found.curvature_rounding, expected, rtol=1e-14)
 
 
 # --- shocks ---
@@ -366,7 +409,31 @@ def test_convex_functions_have_no_shock(f):
     shock = shock_time(f)
     assert math.isinf(shock.time) and math.isnan(shock.place) and math.isinf(crossing_time(f))
     with pytest.raises(OutsideAssumptionsError, match="needs inf f'' < 0"):
-        shock_law(shock, 0.1)
+        shock_law(shock)
+    with pytest.raises(OutsideAssumptionsError, match="not below a first shock"):
+        before_law(shock, 1.0)
+
+
+@pytest.mark.parametrize(("interval", "end"), [((-4.0, 4.0), 4), ((-4.0, 9.9), 9.9), ((10.2, 14.0), 10.2)])
+def test_a_curvature_that_falls_beyond_the_interval_is_refused(interval, end):
+    f = -sympy.log(sympy.cosh(Y - 10))
+    with pytest.raises(InvalidInputError, match=rf"lowest at {end:g}, an end of .* give an interval="):
+        shock_time(line(f, slope=1.0, interval=interval))
+    assert shock_time(line(f, slope=1.0, interval=(8.0, 11.0))).time == pytest.approx(1, rel=1e-13)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e-5, -1e-5, math.pi])
+def test_the_circles_end_may_be_where_the_curvature_is_lowest(shift):
+    shock = shock_time(circle(lambda t: np.cos(t - shift)))
+    assert shock.time == pytest.approx(1, rel=1e-13)
+    assert math.remainder(shock.start - shift, 2 * math.pi) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_fourth_derivative_of_rounding_is_none():
+    shock = shock_time(circle(lambda t: np.cos(t) - np.cos(2 * t) / 16))
+    assert shock.jets[4] == 0 and shock.kappa == pytest.approx(0.75)
+    with pytest.raises(OutsideAssumptionsError, match="positive fourth derivative"):
+        shock_law(shock)
 
 
 def test_a_finer_grid_crosses_closer_to_the_first_shock():
@@ -378,61 +445,199 @@ def test_a_finer_grid_crosses_closer_to_the_first_shock():
         crossing_time(WELL, 4)
 
 
-def odd_well():
-    """Its fifth derivative does not vanish where f'' is lowest, and neither does the sixth."""
-    return line((Y**2 - 1) ** 2 / 4 + Y**5 / 50 * sympy.exp(-(Y**2)) + Y**6 / 90, lowest=-1.0, interval=(-2.0, 2.0))
+FOUR = [WELL, circle(cosine), circle(quotient(quartic(a=[2.0, 1.0]))), line(-sympy.log(sympy.cosh(Y)), slope=1.0)]
 
 
-@pytest.mark.parametrize("f", [WELL, odd_well(), circle(cosine), line(-sympy.log(sympy.cosh(Y)), slope=1.0)])
-def test_the_law_at_the_shock_to_its_order(f):
-    """What is left out is of order nu^(1/2): a tenth at a hundredth of nu, which no other constant would leave."""
+def unit(shock):
+    """The nu at which the first term of the law at the shock is kappa."""
+    return (shock_law(shock).terms[0][1] / shock.kappa) ** 2
+
+
+def left_over(f, law, nu):
+    """What a law leaves over, less rounding, and the rounding of that."""
+    found = gibbs(f, law.x, nu, law.s)
+    return -found.curvature[0] - law(nu), found.curvature_rounding[0]
+
+
+def assert_next(f, law, nu, within=0.05):
+    """What is left over is the next term, to a share and rounding."""
+    left, rounding = left_over(f, law, nu)
+    assert abs(left - law.next(nu)) <= within * abs(law.next(nu)) + rounding
+    assert abs(law.next(nu)) > 3 * rounding or law.next(nu) == 0
+
+
+@pytest.mark.parametrize("f", [*FOUR, cases.uneven()])
+def test_the_law_at_the_shock_leaves_its_next_term_over(f):
     shock = shock_time(f)
-    left = []
-    for nu in (1e-5, 1e-7):
-        steep = -gibbs(f, shock.place, nu, shock.time).curvature[0]
-        left.append(abs(steep - shock_law(shock, nu)[0]))
-    assert left[0] < 10 * math.sqrt(1e-5)
-    # rounding of the weights, relative to the steepness of some 1e3
-    rounding = 1e3 * 4 * gibbs(f, shock.place, 1e-7, shock.time).rounding[0]
-    assert left[1] < 0.12 * left[0] + rounding
+    for share in (1e-4, 1e-5):
+        assert_next(f, shock_law(shock), share * unit(shock))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+@pytest.mark.parametrize("f", [*FOUR, cases.uneven()])
+def test_the_law_before_the_shock_leaves_its_next_term_over(f, share):
+    shock = shock_time(f)
+    law = before_law(shock, share * shock.time)
+    assert law.terms[0] == (0.0, limit_before(shock, law.s))
+    assert law.terms[0][1] == pytest.approx(shock.kappa / (1 - share), rel=1e-12)
+    # powers of nu/(1 - s kappa)^2
+    assert_next(f, law, 5e-4 * (1 - share) ** 2 * unit(shock))
+
+
+@pytest.mark.parametrize("s", [1.5, 2.0, 3.0])
+@pytest.mark.parametrize("f", [*FOUR, line((Y**2 - 1) ** 2 / 4 + Y / 3, lowest=-0.4, interval=(-2.0, 2.0))])
+def test_the_law_after_the_shock_leaves_its_next_term_over(f, s):
+    shock = shock_time(f)
+    law = jump_law(f, shock, s * shock.time)
+    for share in (3e-4, 1e-3):
+        assert_next(f, law, share * unit(shock))
+
+
+def proved(name, **values):
+    """The right side of a step of the proof, in numbers."""
+    rhs = proofs_check.prove("shock2026.shock_time").step(name).rhs
+    return float(rhs.subs({symbol: values[symbol.name] for symbol in rhs.free_symbols}))
+
+
+def test_laws_are_the_proved_ones():
+    """At derivatives by chance, so that no term of theirs is small."""
+    rng = np.random.default_rng(2)
+    for _ in range(5):
+        kappa, c, *rest = [*rng.uniform(0.5, 2, 2), *rng.normal(size=4)]
+        shock = Shock(1 / kappa, 0.0, 0.0, kappa, (0.0, 0.0, -kappa, 0.0, c, *rest))
+        at = {"kappa": kappa, "c": c, "nu": 1.0, **dict(zip("pqjk", rest, strict=True))}
+        words = ("leading term at the shock", "constant at the shock", "next term at the shock")
+        expected = np.array([proved(name, **at) for name in words]) - [0, kappa, 0]
+        np.testing.assert_allclose([one for _, one in shock_law(shock).terms], expected, rtol=1e-12)
+        s = rng.uniform(0.2, 0.9) / kappa
+        words = ("limit before the shock", "correction before the shock", "next term before the shock")
+        expected = [proved(name, **at, s=s, r=1 - s * kappa) for name in words]
+        np.testing.assert_allclose([one for _, one in before_law(shock, s).terms], expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("s", [1.2, 2.0, 5.0])
-@pytest.mark.parametrize("f", [WELL, line((Y**2 - 1) ** 2 / 4 + Y / 3, lowest=-0.4, interval=(-2.0, 2.0))])
-def test_the_law_after_the_shock_to_its_order(f, s):
-    """What is left out is of order nu: at a tenth of it a tenth."""
-    shock, left = shock_time(f), []
-    for nu in (1e-4, 1e-5):
-        law, jump, _, x = jump_law(f, shock, s, nu)
-        found = gibbs(f, x, nu, s)
-        left.append(abs(-found.curvature[0] - law))
-    assert left[1] < 0.15 * left[0] + 1e-6 * law
+def test_the_jump_is_that_of_the_two_sides(s):
+    shock = shock_time(WELL)
+    law = jump_law(WELL, shock, s)
+    jump = math.sqrt(8 * law.terms[0][1])
     # of the double well: the outer minimisers of (y^2-1)^2/4 + y^2/(2 s) are +-sqrt(1 - 1/s)
     assert jump == pytest.approx(2 * math.sqrt(1 - 1 / s) / s, rel=1e-12)
     # far from the layer the gradient is that of the two sides, jump/2 from its middle
-    sides = gibbs(f, x + np.array([-0.02, 0.02]), 1e-5, s).v
+    sides = gibbs(WELL, law.x + np.array([-0.02, 0.02]), 1e-5, s).v
     assert sides[0] - sides[1] == pytest.approx(jump, rel=0.1)
 
 
 def test_laws_outside_their_assumptions_are_refused():
     shock = shock_time(WELL)
     with pytest.raises(OutsideAssumptionsError, match="not above s\\*"):
-        jump_law(WELL, shock, 0.5, 0.1)
-    f = odd_well()
+        jump_law(WELL, shock, 0.5)
+    for s in (1.0, 2.0):
+        with pytest.raises(OutsideAssumptionsError, match="not below a first shock"):
+            before_law(shock, s)
+    f = cases.uneven()
     with pytest.raises(OutsideAssumptionsError, match="not symmetric"):
-        jump_law(f, shock_time(f), 2.0, 0.1)
-    flat = line(Y**6 / 30 - Y**2 / 2, lowest=-1.0, interval=(-2.0, 2.0))
-    with pytest.raises(OutsideAssumptionsError, match="positive fourth derivative"):
-        shock_law(shock_time(flat), 0.1)
-    for nu in (0.0, [0.1, -1.0], math.nan):
-        with pytest.raises(InvalidInputError, match="nu must be finite and above 0"):
-            shock_law(shock, nu)
-        with pytest.raises(InvalidInputError, match="nu must be finite and above 0"):
-            jump_law(WELL, shock, 2.0, nu)
+        jump_law(f, shock_time(f), 2.0)
+    flat = cases.flat()
+    for call in (lambda: shock_law(shock_time(flat)), lambda: jump_law(flat, shock_time(flat), 2.0)):
+        with pytest.raises(OutsideAssumptionsError, match="positive fourth derivative"):
+            call()
+    with pytest.raises(OutsideAssumptionsError, match="no jump yet"):
+        jump_law(PARABOLA, shock_time(PARABOLA), 2.0)
+    for s in (0.0, -1.0, math.nan, "late"):
+        for call in (lambda s=s: jump_law(WELL, shock, s), lambda s=s: before_law(shock, s)):
+            with pytest.raises(InvalidInputError, match="s must be"):
+                call()
+
+
+def test_the_shock_of_another_function_is_refused():
+    tilted = line((Y**2 - 1) ** 2 / 4 + Y / 3, lowest=-0.4, interval=(-2.0, 2.0))
+    for other in (circle(cosine), tilted, PARABOLA):
+        with pytest.raises(InvalidInputError, match="the shock is that of another function"):
+            jump_law(other, shock_time(WELL), 2.0)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        sympy.tanh((2.2 * Y) ** 9) / 1000,  # flat at the outer minimisers: only the values differ there
+        sympy.tanh((2.2 * Y) ** 9) / 10**12,
+        (Y**2 - sympy.Rational(1, 2)) ** 4 * Y**7 / 10,  # flat to the third order there, and the value differs not
+        Y**9 / 1000,
+    ],
+)
+def test_an_odd_part_anywhere_that_counts_is_no_symmetry(odd):
+    f = line((Y**2 - 1) ** 2 / 4 + odd, lowest=-1.0, interval=(-0.5, 0.5))
+    even = line((Y**2 - 1) ** 2 / 4, lowest=-1.0, interval=(-0.5, 0.5))
+    assert shock_time(f).jets[:5] == pytest.approx(shock_time(even).jets[:5], abs=1e-12)
+    jump_law(even, shock_time(even), 2.0)  # whose outer minimisers are at +-1/sqrt(2)
+    with pytest.raises(OutsideAssumptionsError, match="not symmetric"):
+        jump_law(f, shock_time(f), 2.0)
+
+
+@pytest.mark.parametrize("depth", [12, 8.5])
+def test_lower_wells_further_out_are_seen(depth):
+    wells = sum(sympy.exp(-((Y - at) ** 2)) for at in (-5, 5))
+    f = line((Y**2 - 1) ** 2 / 4 * sympy.exp(-(Y**2) / 8) - depth * wells, lowest=-2.0 * depth, interval=(-0.7, 0.7))
+    shock = shock_time(f)
+    with pytest.raises(OutsideAssumptionsError, match="is as low as at the two outer minimisers"):
+        jump_law(f, shock, 10 * shock.time)
+
+
+def test_wells_as_deep_are_seen_and_higher_ones_are_no_matter():
+    f, shock = circle(np.cos), shock_time(circle(np.cos))
+    for s in (2.0, 30.0):
+        assert_next(f, jump_law(f, shock, s), 1e-3)
+    wells = (Y**2 - 1) ** 2 * (Y**2 - 4) ** 2 / 64  # at +-1 and +-2, all of the same depth, but for the square
+    four = line(wells - Y**2 / 4, lowest=-2.0, interval=(-0.5, 0.5))
+    with pytest.raises(OutsideAssumptionsError, match="is as low as"):
+        jump_law(four, shock_time(four), 2.0)
 
 
 def test_laws_take_many_nu():
-    law, amplitude, constant = shock_law(shock_time(WELL), np.array([0.01, 0.04]))
-    np.testing.assert_allclose(law, amplitude * np.array([10.0, 5.0]) + constant, rtol=1e-14)
+    law = shock_law(shock_time(WELL))
+    (_, amplitude), (_, constant), last = law.terms
+    nu = np.array([0.01, 0.04])
+    np.testing.assert_allclose(law(nu), amplitude * np.array([10.0, 5.0]) + constant, rtol=1e-14)
     # the double well has no sixth derivative: -kappa is all there is, and A = sqrt(2) Gamma(3/4)/Gamma(1/4)
-    assert constant == -1.0 and amplitude == pytest.approx(0.4779887, rel=1e-6)
+    assert constant == -1.0 and amplitude == pytest.approx(0.4779887, rel=1e-6) and last == (0.5, 0.0)
+    for wrong in (0.0, [0.1, -1.0], math.nan, "a", 1j):
+        for call in (law, law.next):
+            with pytest.raises(InvalidInputError, match="nu must be"):
+                call(wrong)
+
+
+# --- what is no number and no function ---
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: gibbs(PARABOLA, "a", 1.0, 1.0), "x must be real numbers, not 'a'"),
+        (lambda: gibbs(PARABOLA, 1j, 1.0, 1.0), "x must be real numbers"),
+        (lambda: gibbs(PARABOLA, [[0.0], [1.0, 2.0]], 1.0, 1.0), "x must be real numbers"),
+        (lambda: circle(["a"] * 65), "values must be real numbers"),
+        (lambda: circle(lambda t: np.exp(1j * t)), "values of f must be real numbers"),
+        (lambda: line(Y**2, lowest=0.0, interval="ab"), "interval must be"),
+        (lambda: line(Y**2, lowest=0.0, interval=(1, 2, 3)), "interval must be two finite numbers"),
+        (lambda: line(Y**2, lowest=0.0, interval=(0, math.inf)), "interval must be two finite numbers"),
+        (lambda: line(Y**2, lowest="x"), "lowest must be real numbers"),
+        (lambda: line(Y**2, lowest=math.inf), "lowest must be a number below infinity"),
+        (lambda: line(Y**2, lowest=math.nan), "lowest must be a number below infinity"),
+        (lambda: line(Y**2, slope=-1.0), "slope one of at least 0"),
+        (lambda: line(sympy.I * Y, lowest=0.0).derivative(0.0, 0), "must be real numbers"),
+        (lambda: gibbs(cosine, 0.0, 1.0, 1.0), "is no Potential"),
+        (lambda: shock_time("f"), "is no Potential"),
+        (lambda: crossing_time(np.cos), "is no Potential"),
+        (lambda: jump_law(np.cos, shock_time(WELL), 2.0), "is no Potential"),
+        (lambda: quotient(np.cos), r"is no bn\.Loss"),
+        (lambda: monte_carlo(lambda y: y * 1j, 0.0, 1.0, 1.0), "values of f must be real numbers"),
+    ],
+)
+def test_what_is_no_number_or_function_is_refused(call, message):
+    with pytest.raises(InvalidInputError, match=message):
+        call()
+
+
+def test_numbers_of_sympy_are_numbers():
+    f = line(Y**2, lowest=sympy.Rational(-1, 3), interval=(sympy.Integer(-1), 2))
+    assert gibbs(f, sympy.Rational(1, 2), 0.1, 1.0).u.shape == (1,)
