@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from bn_theory.errors import InvalidInputError
-from bn_theory.low_rank_decay.checks import count, matrices
+from bn_theory.low_rank_decay.checks import count, floats, matrices, named, number
 
 
 def newton_schulz(W, iterations: int) -> np.ndarray:
@@ -46,9 +46,9 @@ def newton_schulz_values(x, iterations: int) -> np.ndarray:
     >>> newton_schulz_values([0.0, 0.5, 1.0], 1).tolist()
     [0.0, 0.6875, 1.0]
     """
-    x = np.asarray(x, dtype=float)
-    if not np.all((x >= 0) & (x <= 1 + 1e-12)):  # 1e-12: a quotient by a norm rounds
-        raise InvalidInputError("Newton-Schulz iterations take singular values in [0, 1]; divide by the Frobenius norm")
+    x = floats(x, "singular values")
+    good = (x >= 0) & (x <= 1 + 1e-12)  # 1e-12: a quotient by a norm rounds
+    named(x, good, "Newton-Schulz iterations take singular values in [0, 1]", "divide by the Frobenius norm")
     for _ in range(count(iterations)):
         x = x * (3 - x * x) / 2
     return x
@@ -69,8 +69,9 @@ def iterations_needed(smallest: float, within: float) -> int:
     >>> iterations_needed(0.01, 1e-8)
     19
     """
+    smallest, within = number(smallest, "the smallest value"), number(within, "the distance from 1")
     if not (0 < smallest <= 1 and 0 < within < 1):
         raise InvalidInputError(f"need 0 < smallest <= 1 and 0 < within < 1, not {smallest!r} and {within!r}")
-    first = max(0, math.ceil(math.log(0.5 / smallest) / math.log(11 / 8)))
+    first = max(0, math.ceil((math.log(0.5) - math.log(smallest)) / math.log(11 / 8)))
     target = min(1.5 * within, 0.75)
     return first + math.ceil(max(0.0, math.log2(math.log(target) / math.log(0.75))))

@@ -169,6 +169,7 @@ def tangential_square_of(s) -> np.ndarray:
     (0.4, 0.0)
     """
     s = spectrum(s)
+    s = s / s.max(axis=-1, keepdims=True)  # squares of tiny or huge values do not fit floats
     both = (s[..., :, None] > 0) & (s[..., None, :] > 0)
     squares = np.sum(np.where(both, (s[..., :, None] - s[..., None, :]) ** 2, 0.0), axis=(-2, -1))
     return squares / (2 * np.sum(s**2, axis=-1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bn_theory.low_rank_decay.checks import matrices, product, spectrum, whole_steps
+from bn_theory.low_rank_decay.checks import floats, matrices, named, product, spectrum, whole_steps
 from bn_theory.low_rank_decay.iterations import newton_schulz
 
 
@@ -98,9 +98,16 @@ def overshoots_above(s_1, s_i):
     """``2 s_1 s_i/(s_1 + s_i)``: what a bare step may take before it raises ``|s_i - delta|/(s_1 - delta)``.
 
     Args:
-        s_1, s_i: positive singular values, the largest and another one, numbers or arrays.
+        s_1, s_i: positive finite singular values, the largest and another one, numbers or arrays.
 
-    >>> overshoots_above(3.0, 1.0)
+    Raises:
+        InvalidInputError: values that are not.
+
+    >>> float(overshoots_above(3.0, 1.0))
     1.5
     """
-    return 2 * s_1 * s_i / (s_1 + s_i)
+    s_1, s_i = np.broadcast_arrays(floats(s_1, "singular values"), floats(s_i, "singular values"))
+    for values in (s_1, s_i):
+        named(values, np.isfinite(values) & (values > 0), "singular values are finite and > 0 here", "leave zeros out")
+    low, high = np.minimum(s_1, s_i), np.maximum(s_1, s_i)
+    return low * (2 / (1 + low / high))  # no product that does not fit a float

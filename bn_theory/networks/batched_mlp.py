@@ -48,27 +48,41 @@ def starts(width: int, seeds: Sequence[int], copies: int = 1, inputs: int = 64, 
     return {name: p.requires_grad_() for name, p in made.items()}
 
 
-def logits(parameters: dict, images: torch.Tensor, statistics=None):
+def logits(parameters: dict, images: torch.Tensor, statistics=None, *, added: float = EPS, touch=None):
     """Outputs of every model: ``linear, batch norm, ReLU`` twice, then a linear layer with a bias.
 
     Args:
         parameters: of :func:`starts`.
         images: shape ``(m, n, inputs)``, or ``(n, inputs)`` for all models.
         statistics: ``[(mean, variance), ...]`` of both layers; those of ``images`` by default.
+        added: to a variance; 0 makes rows exactly scale-invariant.
+        touch: ``touch(x, size)`` takes the place of every intermediate x, of entries up to ``size`` before they cancel.
 
     Returns:
         ``(outputs (m, n, 10), statistics used)``.
     """
+    touch = touch or (lambda x, size: x)
     used, x = [], images
     for i, name in enumerate(HIDDEN):
-        z = x @ parameters[name].transpose(-1, -2)
+        z = touch(*_product(x, parameters[name]))
         if statistics is None:
             variance, mean = torch.var_mean(z, dim=-2, correction=0, keepdim=True)
         else:
             mean, variance = statistics[i]
         used.append((mean, variance))
-        x = torch.relu((z - mean) * torch.rsqrt(variance + EPS))
-    return x @ parameters[LAST].transpose(-1, -2) + parameters[BIAS][:, None, :], used
+        normalised = (z - mean) * torch.rsqrt(variance + added)
+        x = torch.relu(touch(normalised, normalised.detach().abs()))
+    outputs = touch(*_product(x, parameters[LAST]))
+    return outputs + parameters[BIAS][:, None, :], used
+
+
+def _product(x, weights):
+    """``<w, x>`` of all rows w and samples x, and ``|w| |x|``."""
+    size = (
+        torch.linalg.vector_norm(x.detach(), dim=-1)[..., None]
+        * torch.linalg.vector_norm(weights.detach(), dim=-1)[..., None, :]
+    )
+    return x @ weights.transpose(-1, -2), size
 
 
 def losses(outputs: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:

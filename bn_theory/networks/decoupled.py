@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch.optim import SGD, Optimizer
+from torch.optim import LBFGS, SGD, Optimizer, Rprop, SparseAdam
 
 from bn_theory.errors import DivergedError, InvalidInputError
+
+UNFIT = LBFGS, Rprop, SparseAdam
+"""Bases whose updates are not proportional to ``lr``, or which need a closure or sparse gradients."""
+OF_A_GROUP = {"params", "param_names", "lr", "initial_lr", "gain_lr", "relative", "leading", "decoupled"}
+"""What a group may hold: options of the base are those of all groups."""
 
 
 class Decoupled(Optimizer):
@@ -36,15 +41,17 @@ class Decoupled(Optimizer):
         lr: of the directions; a number >= 0, or a tensor that broadcasts against the parameters (a stack of models with
             a rate each). Schedulers may set a number.
         gain_lr: of the gains, likewise.
-        base: class of the base optimiser, of which ``lr=1`` is asked; its updates must be proportional to ``lr``.
+        base: class of the base optimiser, of which ``lr=1`` is asked; its updates must be proportional to ``lr``. Where
+            a gradient is 0 and the update 0/0 (Adam with ``eps=0``), the update is 0.
         relative: whether ``lr`` is the relative size of a step.
         leading: how many axes number the vectors, >= 1.
         options: further ones of the base, such as ``betas`` or ``momentum``.
 
     Raises:
         InvalidInputError: a rate that is negative or not finite, a zero or non-finite weight vector, ``leading`` that
-            leaves no axis for the vectors, a weight decay for the base (the norm is kept, it would have no effect).
-        DivergedError: a step that leaves the finite numbers.
+            leaves no axis for the vectors, a weight decay for the base (the norm is kept, it would have no effect), a
+            base of ``UNFIT``, an option of the base in a group, a state that is not of this class.
+        DivergedError: a gradient that is not finite, or a step that leaves the finite numbers.
 
     Source: derived in this package, after Haegele, Hernandez-Cano, Kosson and Jaggi (arXiv:2606.25971).
 
@@ -72,8 +79,11 @@ class Decoupled(Optimizer):
             raise InvalidInputError(
                 f"weight_decay={options['weight_decay']} has no effect on a direction, whose norm is kept; leave it out"
             )
-        if isinstance(leading, bool) or not isinstance(leading, int) or leading < 1:
-            raise InvalidInputError(f"leading must be a whole number of at least 1, not {leading!r}")
+        if not (isinstance(base, type) and issubclass(base, Optimizer)) or issubclass(base, (Decoupled, *UNFIT)):
+            raise InvalidInputError(
+                f"base must be a class of torch.optim whose updates are proportional to lr and need no closure, such "
+                f"as SGD or Adam, not {base!r:.80}"
+            )
         self._base_class, self._options, self._base, self._moves = base, options, None, {}
         super().__init__(
             params, {"lr": lr, "gain_lr": gain_lr, "relative": relative, "leading": leading, "decoupled": True}
@@ -81,10 +91,9 @@ class Decoupled(Optimizer):
 
     def add_param_group(self, param_group):
         """Add a group, as ``torch.optim.Optimizer`` does it; the directions are those of its present weights."""
+        _check_group(self.defaults | param_group)
         super().add_param_group(param_group)
         group = self.param_groups[-1]
-        for name in ("lr", "gain_lr"):
-            _check_rate(name, group[name])
         if not group["decoupled"]:
             return
         moves = []
@@ -131,6 +140,8 @@ class Decoupled(Optimizer):
             for p in group["params"]:
                 if p.grad is None:
                     continue
+                if not torch.isfinite(p.grad).all():
+                    raise DivergedError(f"a gradient is not finite: {DIVERGED}")
                 if not group["decoupled"]:
                     p.sub_(group["lr"] * p.grad)
                     continue
@@ -150,16 +161,16 @@ class Decoupled(Optimizer):
     def _move(self, p, group):
         state, leading = self.state[p], group["leading"]
         v, move = state["direction"], self._moves[p]
+        # 0/0 of a base without eps, where all gradients were 0; any other NaN stays one and is told below
+        move.copy_(torch.where(torch.isnan(move) & (move.grad == 0), 0.0, move))
         part = move - _dot(move, v, leading) * v
         if group["relative"]:
             size = _lengths(part, leading)
-            part = torch.where(size > 0, part / torch.where(size > 0, size, 1.0), 0.0)
+            part = torch.where(size != 0, part / torch.where(size != 0, size, 1.0), 0.0)
         after = v + group["lr"] * part
         after = after / _lengths(after, leading)
         if not (torch.isfinite(after).all() and torch.isfinite(state["gain"]).all()):
-            raise DivergedError(
-                "a step of the optimiser left the finite numbers; lower lr or gain_lr, or look at the gradients"
-            )
+            raise DivergedError(f"a step of the optimiser left the finite numbers: {DIVERGED}")
         state["direction"] = after
         p.copy_(state["gain"] * after)
         move.zero_()
@@ -172,14 +183,51 @@ class Decoupled(Optimizer):
         return found
 
     def load_state_dict(self, state_dict):
-        """Go back to a ``state_dict`` of the same groups; the weights are loaded with the model."""
+        """Go back to a ``state_dict`` of the same groups; the weights are loaded with the model.
+
+        Raises:
+            InvalidInputError: a state of another optimiser.
+        """
+        states = state_dict.get("state", {}).values()
+        both = any(set(one) == {"direction", "gain"} for one in states)
+        if "base" not in state_dict or (both, state_dict["base"] is None) != (
+            self._base is not None,
+            self._base is None,
+        ):
+            raise InvalidInputError(
+                "this is no state of a Decoupled optimiser with such groups; give what its state_dict() returned"
+            )
         super().load_state_dict({key: value for key, value in state_dict.items() if key != "base"})
         if self._base is not None:
             self._base.load_state_dict(state_dict["base"])
 
+    def __getstate__(self):
+        """All of it, so that a copy (``copy.deepcopy``, ``pickle``) has a base optimiser of its own."""
+        return super().__getstate__() | {name: getattr(self, name) for name in _OWN}
+
+
+_OWN = "_base_class", "_options", "_base", "_moves"
+DIVERGED = "lower lr or gain_lr, or look at the gradients"
+"""What to do about it."""
+
+
+def _check_group(group):
+    if others := sorted(set(group) - OF_A_GROUP):
+        raise InvalidInputError(
+            f"{', '.join(others)} of a group would be ignored; give options of the base to the optimiser, for all"
+        )
+    leading = group["leading"]
+    if isinstance(leading, bool) or not isinstance(leading, int) or leading < 1:
+        raise InvalidInputError(f"leading must be a whole number of at least 1, not {leading!r}")
+    for name in ("lr", "gain_lr"):
+        _check_rate(name, group[name])
+
 
 def _check_rate(name, rate):
-    values = torch.as_tensor(rate)
+    try:
+        values = torch.as_tensor(rate)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidInputError(f"{name} must be a number or a tensor, not {rate!r}") from error
     if not bool(torch.all(torch.isfinite(values) & (values >= 0))):
         raise InvalidInputError(f"{name} must be finite and >= 0, not {rate}")
 

@@ -1,6 +1,7 @@
 """Addition modulo p by a small attention model: training with a decay of queries and keys, many runs at once.
 
-All ``p^2`` pairs are split into a training set, a fraction of them drawn by the run's seed, and the test set. A run is
+All ``p^2`` pairs are split into a training set, a fraction of them drawn by the run's seed (from another stream of
+random numbers than the start), and the test set. A run is
 full batch: Adam on the mean cross-entropy of its training pairs, all other parameters with one and the same decoupled
 weight decay (without it nothing was seen to generalise), and after each step a decoupled decay of W_Q and W_K,
 
@@ -10,7 +11,9 @@ weight decay (without it nothing was seen to generalise), and after each step a 
 
 Both at the same eta lambda. They start with ``|W|_F^2 = d``, all singular values 1 on the average of squares: the first
 steps of both are as long as each other up to what the iterations lack of 1. (With another scale of W they would not
-be: a low-rank step does not scale with W, and in a scale-invariant matrix the scale is free.)
+be: a low-rank step does not scale with W, and in a scale-invariant matrix the scale is free.) The low-rank step is the
+bare one, not the soft threshold: it takes up to eta lambda of a singular value that has less, which then changes its
+sign from step to step and stays at about the size eta lambda. Effective ranks in training count those values.
 
 Runs of several seeds, decays and fractions are trained together, along a first axis of all parameters. Source: derived
 in this package, on the subject of Li (arXiv:2606.04405).
@@ -19,6 +22,7 @@ in this package, on the subject of Li (arXiv:2606.04405).
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,12 +30,15 @@ import torch
 from torch import nn
 
 from bn_theory import low_rank_decay as lrd
-from bn_theory.errors import InvalidInputError, UnknownNameError
+from bn_theory.errors import DivergedError, InvalidInputError, UnknownNameError
 from bn_theory.networks.attention import DECAYED, AttentionRuns
 
 DECAYS = ("none", "radial", "low-rank")
 ITERATIONS = 10
 """Of Newton-Schulz in a step: they bring values from 0.03 of the norm to within 0.01 of 1."""
+
+SPLIT = 38
+"""Which stream of a seed's random numbers the splits are drawn from."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def split(p: int, fraction: float, seed: int) -> torch.Tensor:
     """Which of the ``p^2`` pairs are trained on: ``round(fraction p^2)`` of them, nested as the fraction grows.
 
     Raises:
-        InvalidInputError: a fraction that leaves nothing to train or to test on.
+        InvalidInputError: a fraction that leaves nothing to train or to test on; a seed that is no whole number >= 0.
 
     >>> int(split(5, 0.6, 0).sum())
     15
@@ -97,8 +104,11 @@ def split(p: int, fraction: float, seed: int) -> torch.Tensor:
     count = round(fraction * p * p) if math.isfinite(fraction) else 0
     if not 0 < count < p * p:
         raise InvalidInputError(f"a fraction of {fraction!r} of {p * p} pairs leaves nothing to train or to test on")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InvalidInputError(f"a run's seed must be a whole number >= 0, not {seed!r}")
     chosen = torch.zeros(p * p, dtype=torch.bool)
-    chosen[torch.randperm(p * p, generator=torch.Generator().manual_seed(seed))[:count]] = True
+    order = np.random.default_rng((int(seed), SPLIT)).permutation(p * p)
+    chosen[torch.as_tensor(order[:count])] = True
     return chosen
 
 
@@ -107,9 +117,12 @@ def train(
 ) -> Trained:
     """Train all runs together.
 
+    The sums of matrix products may be taken in another order with another number of torch's threads: call it within
+    :func:`bn_theory.networks.threads.one_thread` for the same bits everywhere.
+
     Args:
-        p: of the addition. runs: :class:`Run`, at least one. steps: ``>= 1``. rate: eta, of Adam. decay: lambda, of W_Q
-            and W_K. others: that of all other parameters.
+        p: of the addition. runs: :class:`Run`, at least one, no two alike. steps: ``>= 1``. rate: eta, of Adam.
+        decay: lambda, of W_Q and W_K. others: that of all other parameters.
         records: how many, evenly over the steps (the start and the end among them).
         sizes: ``width``, ``heads``, ``hidden``, ``normalised``, ``orthogonal``, ``dtype`` of :class:`AttentionRuns`.
 
@@ -117,8 +130,9 @@ def train(
         Trained
 
     Raises:
-        InvalidInputError: no runs, rates or counts out of their ranges.
+        InvalidInputError: no runs, the same one twice, rates or counts out of their ranges.
         UnknownNameError: a decay that does not exist.
+        DivergedError: a loss that is not finite; it names the run and the step.
     """
     runs = tuple(runs)
     _checked(runs, steps, rate, decay, records)
@@ -136,6 +150,7 @@ def train(
     for step in range(steps + 1):
         logits = model(tokens)
         losses = (losses_of(logits, classes) * weights).sum(1)
+        _finite(losses.detach(), runs, step)
         if step in at:
             _record(found, model, logits.detach(), losses.detach(), classes, mask)
         if step == steps:
@@ -172,10 +187,16 @@ def decay_step(W: torch.Tensor, runs, amount: float) -> None:
 def newton_schulz(W: torch.Tensor, iterations: int = ITERATIONS) -> torch.Tensor:
     """:func:`bn_theory.low_rank_decay.newton_schulz` of a stack of tensors.
 
+    Raises:
+        InvalidInputError: a matrix of zeros, which has no polar factor.
+
     >>> newton_schulz(torch.diag(torch.tensor([3.0, 4.0]))[None], 8).round().tolist()
     [[[1.0, 0.0], [0.0, 1.0]]]
     """
-    X = W / torch.linalg.norm(W, dim=(-2, -1), keepdim=True)
+    norm = torch.linalg.norm(W, dim=(-2, -1), keepdim=True)
+    if bool((norm == 0).any()):
+        raise InvalidInputError("a matrix of zeros has no polar factor; leave that run out, or lower its decay")
+    X = W / norm
     for _ in range(iterations):
         X = (3 * X - X @ (X.transpose(-1, -2) @ X)) / 2
     return X
@@ -186,6 +207,18 @@ def ranks(model: AttentionRuns) -> tuple[np.ndarray, np.ndarray]:
     W = torch.stack([getattr(model, name).detach() for name in DECAYED]).double()
     s = torch.linalg.svdvals(W).numpy()
     return lrd.stable_rank_of(s).mean(0), lrd.effective_rank_of(s).mean(0)
+
+
+def _finite(losses, runs, step):
+    """Losses are finite, and with them all logits: one of a test pair that is not makes 0 times it NaN."""
+    bad = torch.nonzero(~torch.isfinite(losses)).flatten().tolist()
+    if bad:
+        raise DivergedError(
+            f"the loss of {runs[bad[0]]} (no. {bad[0]}) is {float(losses[bad[0]])} after {step} steps; "
+            f"{len(bad)} of {len(runs)} runs diverged: lower the rate",
+            step=step,
+            replica=bad[0],
+        )
 
 
 def _record(found, model, logits, losses, classes, mask):
@@ -200,6 +233,9 @@ def _record(found, model, logits, losses, classes, mask):
 def _checked(runs, steps, rate, decay, records):
     if not runs:
         raise InvalidInputError("no runs; give at least one Run(seed, decay, fraction)")
+    twice = [run for run, count in Counter(runs).items() if count > 1]
+    if twice:
+        raise InvalidInputError(f"{twice[0]} is given more than once: it would count as several seeds; give it once")
     for run in runs:
         if run.decay not in DECAYS:
             raise UnknownNameError(f"unknown decay {run.decay!r}; there are {', '.join(DECAYS)}")

@@ -5,6 +5,7 @@ Statement.  A head of size n has the query q_i = sum_a x_a W(a, i), divided by i
 
 * The attention's logit, their inner product, is unchanged where W_Q is multiplied by any c > 0 and W_K by any k > 0:
   the loss is scale-invariant in both, at every input.  Without the normalisation it is multiplied by c k.
+  With it, it is at most n, whatever the weights.
 * So at zero gradient radial decay, W <- (1 - eta lambda) W, changes neither the function nor a singular value's share
   of the largest, however many steps it takes; low-rank decay goes on changing both (see ``.identity``).
 * The gradient in the logits of cross-entropy is small once the training set is fitted:
@@ -103,12 +104,26 @@ def _logit():
         c * k * sp.Sum(query(i) * key(i), over),
         "It is not invariant.",
     )
-    yield Identity(
-        "length of a normalised query",
-        sp.Sum((query(i) / sp.sqrt(query_size)) ** 2, over),
+    one, two = query(i) / sp.sqrt(query_size), key(i) / sp.sqrt(key_size)
+    query_length = Identity(
+        "length of a normalised query", sp.Sum(one**2, over), n, "", ((-n / query_size, query_named),)
+    )
+    key_length = Identity("length of a normalised key", sp.Sum(two**2, over), n, "", ((-n / key_size, key_named),))
+    products = Summed(
+        "inner product and lengths",
+        one * two,
+        one**2 / 2 + two**2 / 2,
+        (over,),
+        ((sp.Rational(1, 2), (one - two) ** 2),),
+        why="2 x y <= x^2 + y^2, which for vectors of one length is Cauchy's and Schwarz's.",
+    )
+    yield from (query_length, key_length, products)
+    yield Inequality(
+        "no logit exceeds n",
+        sp.Sum(one * two, over),
         n,
-        "So no logit exceeds n.",
-        ((-n / query_size, query_named),),
+        ((1, products), (sp.Rational(1, 2), query_length), (sp.Rational(1, 2), key_length)),
+        "Nor is one below -n: the same with -k.",
     )
 
 

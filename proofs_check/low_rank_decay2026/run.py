@@ -7,8 +7,10 @@ Statement.  Rate eta, decay lambda, zero gradient.
 * ``X <- (3 X - X X^T X)/2`` maps every singular value by ``p(x) = x (3 - x^2)/2``.  With e = 1 - x the error is
   ``e' = (3/2) e^2 - e^3/2`` exactly: from x in (0, 1] (which X = W/|W|_F has) the values grow, never exceed 1, keep
   their order, and E = 3 e/2 has E' = E^2 - 2 E^3/9 <= E^2, so that E_k <= E_0^(2^k).  Below 1/2 a value grows at
-  least by 11/8 an iteration: ``log(1/(2 x_0))/log(11/8)``, rounded up, iterations bring it to 1/2, where E = 3/4.
-* A decay step by k iterations, ``W <- W - eta lambda p^k(W/|W|_F)``, is ``s <- s - eta lambda p^k(s/|s|)``.
+  least by 11/8 an iteration, ``x_0 (11/8)^k <= x_k <= 1/2``: ``log(1/(2 x_0))/log(11/8)``, rounded up, iterations bring
+  it to 1/2, where E = 3/4.
+* A decay step by k iterations, ``W <- W - eta lambda p^k(W/|W|_F)``, takes ``eta lambda p^k(s/|s|)`` from each s in its
+  own directions: the singular values become ``|s - eta lambda p^k(s/|s|)|``, p being odd where one changes its sign.
 * Adam (no epsilon): with gradients divided by c all along, the first moment is divided by c, the second by c^2, and the
   step m/sqrt(v) stays.  On a scale-invariant loss AdamW with a constant a = 1 - eta lambda is therefore
   ``w_t = p_t W_t``, p_t = a^t, where W is Adam without decay with **beta_1 a for beta_1 and beta_2 a^2 for beta_2**
@@ -46,7 +48,7 @@ def prove() -> Proof:
         "Singular values over many steps, Newton-Schulz iterations, and decay under Adam",
         "s (1 - eta lambda)^T against s - T eta lambda; e' = (3/2) e^2 - e^3/2; AdamW is Adam with betas beta_1 a and "
         "beta_2 a^2 at the rate eta/p_{t+1}",
-        (*_closed_forms(), *_newton_schulz(), *_adam(), *_zero_gradient()),
+        (*_closed_forms(), *_newton_schulz(), *_by_iterations(), *_adam(), *_zero_gradient()),
         Source("Li, arXiv:2606.04405", "decay over many steps, by iterations and under Adam", "derived"),
     )
 
@@ -105,7 +107,26 @@ def _newton_schulz():
         sp.Rational(11, 8) * x,
         schulz(x),
         ((x * (sp.Rational(1, 2) + x) / 2, half),),
-        "p(x)/x = (3 - x^2)/2 is at least (3 - 1/4)/2: x_k >= (11/8)^k x_0 until 1/2 is passed.",
+        "p(x)/x = (3 - x^2)/2 is at least (3 - 1/4)/2.",
+    )
+    value, first = sp.Function("x", nonnegative=True), sp.Symbol("x_0", positive=True)
+    iteration = Assumption("iteration", "Of one value.", eq(value(T + 1), schulz(value(T))), (T,))
+    start = Assumption("iteration's start", "", eq(value(0), first))
+    small = Assumption("still at most 1/2", "Until 1/2 is passed.", le(value(T), sp.Rational(1, 2)), (T,), role="case")
+    yield from (iteration, start, small)
+    rate = sp.Rational(8, 11)
+    yield Induction(
+        "small values after k iterations",
+        first,
+        rate**T * value(T),
+        T,
+        ((-1, start),),
+        (
+            (-(rate ** (T + 1)), iteration),
+            (rate ** (T + 1) * value(T) * (sp.Rational(1, 2) + value(T)) / 2, small),
+        ),
+        equality=False,
+        why="x_k >= (11/8)^k x_0, so that k is at most log(1/(2 x_0))/log(11/8).",
     )
     E = sp.Symbol("E", real=True)
     yield Identity(
@@ -118,18 +139,46 @@ def _newton_schulz():
     yield Inequality(
         "quadratic", small**2 - sp.Rational(2, 9) * small**3, small**2, ((sp.Rational(2, 9), small**3),), "E' <= E^2."
     )
-    square, first = sp.Function("M", positive=True), sp.Symbol("E_0", positive=True)
-    step = Assumption("majorant", "M squares itself, and is E_0 at first.", eq(square(T + 1), square(T) ** 2), (T,))
-    start = Assumption("majorant's start", "", eq(square(0), first))
+    log_e, log_first = sp.Function("l", real=True), sp.Symbol("l_0", real=True)
+    step = Assumption(
+        "logarithms",
+        "l_k = log E_k, of E_k > 0 (an error of 0 stays 0): 'quadratic', as the logarithm is increasing.",
+        le(log_e(T + 1), 2 * log_e(T)),
+        (T,),
+        role="fact",
+    )
+    start = Assumption("logarithm at first", "", eq(log_e(0), log_first))
     yield from (step, start)
+    half_power = sp.Rational(1, 2) ** T
     yield Induction(
         "errors after k iterations",
-        square(T),
-        first ** (2**T),
+        half_power * log_e(T),
+        log_first,
         T,
         ((1, start),),
-        ((1, step),),
-        why="By 'quadratic' and as squaring is increasing, E_k <= M_k = E_0^(2^k).",
+        ((half_power / 2, step),),
+        equality=False,
+        why="log E_k <= 2^k log E_0, which is E_k <= E_0^(2^k).",
+    )
+
+
+def _by_iterations():
+    i, r = sp.Symbol("i", integer=True), sp.Symbol("r", integer=True, positive=True)
+    s, after = sp.Function("s", positive=True), sp.Function("P", real=True)
+    left, right = sp.Function("u", real=True), sp.Function("v", real=True)
+    over, x = (i, 1, r), sp.Symbol("x", real=True)
+    yield Identity(
+        "decay by iterations",
+        sp.Sum(s(i) * left(i) * right(i), over) - ETA * LAM * sp.Sum(after(i) * left(i) * right(i), over),
+        sp.Sum((s(i) - ETA * LAM * after(i)) * left(i) * right(i), over),
+        "An entry of W - eta lambda p^k(W/|W|_F), with u(i), v(i) those of the singular vectors, which by 'odd "
+        "polynomials' are shared, and P(i) = p^k(s(i)/|s|): the singular values are |s - eta lambda P|.",
+    )
+    yield Identity(
+        "iterations are odd",
+        sp.Subs(schulz(x), x, -x),
+        -schulz(x),
+        "Where s - eta lambda P is negative one of its vectors is turned round, and the next step is as for its size.",
     )
 
 

@@ -14,7 +14,8 @@ size. Then
   ``(R_t - 1)/(G eta_t)``. In general a step with rate h and decay lambda keeps |w|^2 = G exactly where
   ``(1 - h lambda)^2 + (h/G)^2 |grad L_t(v_t)|^2 = 1``.
 
-With several groups every group has its own N; gradients are those at all groups' directions.
+With several groups every group has its own N: multiplying the others by positive numbers does not change a group's
+gradient, and the step of every group at its own rate ``eta_t N_t^2`` is N_t times that on its sphere.
 
 Source.  The separation of magnitude and direction: Haegele, Hernandez-Cano, Kosson, Jaggi, arXiv:2606.25971. The
 equivalences are derived in this package; weight decay as a growing rate: Li and Arora, ICLR 2020, arXiv:1910.07454.
@@ -25,6 +26,7 @@ from functools import lru_cache
 import sympy as sp
 
 from ..arora2019 import orthogonality
+from ..jets import plane
 from ..li2020 import any_schedule
 from ..proof import Assumption, Citation, Definition, Identity, Induction, Instance, Proof, Source, eq, instance
 from ..vectors import dot, gram, vector
@@ -45,7 +47,7 @@ def prove() -> Proof:
         "md_decoupling2026.equivalent_schedule",
         "Direction and gain at separate rates as SGD at another rate",
         "w_t = N_t v_t is SGD at the rates eta_t |w_t|^2, |w_{t+1}|^2 = |w_t|^2 (1 + eta_t^2 |grad L_t(v_t)|^2)",
-        (*directions, *_exponential(*facts), *_decay()),
+        (*directions, *_groups(), *_exponential(*facts), *_decay()),
         Source(identity.PAPER, "which schedule of plain training it is", "derived"),
     )
 
@@ -136,6 +138,39 @@ def _directions():
         equal,
     )
     return steps, (factor, grows)
+
+
+def _groups():
+    """Every group at a rate of its own, all in one step."""
+    c, k, n = sp.symbols("c k N_g", positive=True)
+    s, r = sp.symbols("s r", real=True)
+    eta = sp.Symbol("eta", nonnegative=True)
+    v, h, p, x = (vector(name) for name in "vhpx")
+
+    def at_origin(expression):
+        return sp.Subs(sp.Derivative(expression, s), (s, r), (0, 0))
+
+    others = Identity(
+        "gradient by one group, others scaled",
+        at_origin(plane("chi", s / c, r / k)),
+        at_origin(plane("chi", s, r)) / c,
+        "chi(s, r) = L(w_1 + s u, w_2 + r x): with groups multiplied by c and k, the gradient by the first is divided "
+        "by c alone.",
+    )
+    there = Assumption(
+        "gradient by a group at its norm",
+        "p, by the group's weights N_g v, is h/N_g, h that at v: 'gradient by one group, others scaled', along any x.",
+        eq(gram("p", "x"), gram("h", "x") / n),
+        role="conclusion",
+    )
+    step = Identity(
+        "step of every group at its own rate",
+        dot(n * v - eta * n**2 * p, x),
+        n * dot(v - eta * h, x),
+        "Against any x: the plain step at the rate eta N_g^2 is N_g times that on the sphere before its retraction.",
+        ((-eta * n**2, there),),
+    )
+    return others, there, step
 
 
 def _exponential(factor, grows):

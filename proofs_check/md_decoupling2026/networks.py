@@ -3,8 +3,9 @@
 Statement.  A hidden layer's row w_j makes the numbers ``z_j = <w_j, x>``, which are normalised over the batch.
 
 * The loss is scale-invariant in every row by itself, so every row's gain is inert; multiplying the other rows by
-  positive numbers changes no row's gradient. Hence all rows at once, each at its own rate ``eta_t |w_{j,t}|^2``, are
-  plain training that has the directions of training on the spheres (``md_decoupling2026.equivalent_schedule``).
+  positive numbers changes no row's gradient. Hence all rows at once, every one a group and at its own rate ``eta_t
+  |w_{j,t}|^2``, are plain training that has the directions of training on the spheres
+  (``md_decoupling2026.equivalent_schedule``).
 * Adam's step of an entry, eps = 0, does not change with the scale of its gradients: on the sphere, its tangential part
   brought to the length eta turns the row by ``cos = 1/sqrt(1 + eta^2)`` whatever the width.
 * A row of the last layer, which nothing normalises, has no inert gain.
@@ -20,7 +21,6 @@ from functools import lru_cache
 import sympy as sp
 
 from ..arora2019 import networks, orthogonality
-from ..jets import plane
 from ..li2020 import other_normalisations
 from ..proof import Assumption, Citation, Identity, Proof, Source, eq
 from ..vectors import dot, gram, vector
@@ -80,20 +80,21 @@ def _rows():
 
 def _together():
     """Every row at a rate of its own."""
-    c, k, size, factor = sp.symbols("c k G R", positive=True)
-    s, r = sp.symbols("s r", real=True)
+    factor = sp.Symbol("R", positive=True)
     eta = sp.Symbol("eta", nonnegative=True)
     v, h = vector("v"), vector("h")
-
-    def at_origin(expression):
-        return sp.Subs(sp.Derivative(expression, s), (s, r), (0, 0))
-
-    others = Identity(
+    groups = equivalent_schedule.prove()
+    others = Citation(
         "gradient of one row, others scaled",
-        at_origin(plane("chi", s / c, r / k)),
-        at_origin(plane("chi", s, r)) / c,
-        "chi(s, r) = L(w_1 + s u, w_2 + r x): with rows multiplied by c and k, the gradient by the first is divided by "
-        "c alone.",
+        groups.step("gradient by one group, others scaled").relation,
+        groups,
+        "gradient by one group, others scaled",
+    )
+    every = Citation(
+        "all rows at once",
+        groups.step("step of every group at its own rate").relation,
+        groups,
+        "step of every group at its own rate",
     )
     steps = Citation(
         "equivalent rate",
@@ -117,19 +118,7 @@ def _together():
     kept = Identity(
         "norm of a row's direction", dot(step, step), 1, "Exactly 1 after every step.", ((1 / factor**2, grown),)
     )
-    plain = Identity(
-        "rate of a row",
-        eta * size / size,
-        eta,
-        "The effective rate eta G/G of a row at its own rate eta |w|^2 is eta: that on the sphere.",
-    )
-    all_rows = Assumption(
-        "all rows at once",
-        "By 'gradient of one row, others scaled' the gradients by all rows at w_j = N_j v_j are those at v_j over N_j, "
-        "so that 'equivalent rate' holds for every row of one step.",
-        role="conclusion",
-    )
-    return others, steps, length, grown, kept, plain, all_rows
+    return others, every, steps, length, grown, kept
 
 
 def _steps():

@@ -5,7 +5,8 @@ Statement.
 * On the circle with ``L = mu x^2/(2 (x^2 + y^2))`` and k = eta mu a retracted step multiplies ``u = x/y`` by
   ``(1 - k c^2)/(1 + k s^2)``. For k < 2 the factor is at most ``max(1 - k c_0^2, k - 1) < 1`` in size, c_0 the cosine
   at the start: u converges linearly from every start with c_0 > 0. For k > 2 the minimiser repels, and there is a cycle
-  of two directions with ``c^2 - s^2 = 2/k``, where ``|grad|^2 = mu^2 (1 - 4/k^2)/4`` does not fall.
+  of two directions with ``c^2 - s^2 = 2/k``, where ``|grad|^2 = mu^2 (1 - 4/k^2)/4`` does not fall. The cycle attracts:
+  near it a step multiplies the deviation of u by about ``1 - 8/k^2``, which is between -1 and 1.
 * Plain SGD from ``a w_0`` at the rate ``a^2 eta`` has the directions of SGD from ``w_0`` at the rate eta: what rate is
   best depends on the start's norm as its square. The first step turns by ``tan = eta |grad L(w_0/|w_0|)|/|w_0|^2``. On
   the sphere a step of relative size eta turns by ``tan = eta`` in every dimension.
@@ -89,7 +90,36 @@ def _cycle():
         mu**2 * (1 - 4 / k**2) / 4,
         "|grad|^2 = mu^2 s^2 c^2 at unit norm.",
     )
-    return repels, one, turns, slope
+    u = sp.Symbol("u", nonnegative=True)
+    ratio = Identity(
+        "cycle: where it is", s2 / c2, (k - 2) / (k + 2), "u^2 = s^2/c^2 on the cycle, u = x/y; c^2 = 1/(1 + u^2)."
+    )
+    step = u * (1 - k / (1 + u**2)) / (1 + k * u**2 / (1 + u**2))
+    above = (1 + u**2 - k) + 2 * u**2  # derivatives by u of u times numerator, and of the denominator
+    below = 1 + (1 + k) * u**2
+    slope_u = Identity(
+        "cycle: derivative of a step",
+        sp.Derivative(step, u),
+        (above * below - u * (1 + u**2 - k) * 2 * (1 + k) * u) / below**2,
+        "u -> u (1 - k c^2)/(1 + k s^2), of the step of 'repelled above the threshold'.",
+    )
+    U = sp.Symbol("U", real=True)  # u^2
+    there = (k - 2) / (k + 2)
+    at_cycle = sp.Subs(
+        ((1 + U - k + 2 * U) * (1 + (1 + k) * U) - 2 * (1 + k) * U * (1 + U - k)) / (1 + (1 + k) * U) ** 2, U, there
+    )
+    factor = Identity(
+        "cycle: factor of a deviation",
+        at_cycle,
+        1 - 8 / k**2,
+        "That derivative at U = u^2 of the cycle, at both points.",
+    )
+    threshold = Assumption("cycle: above the threshold", "k >= 2.", le(2, k), role="case")
+    least = Inequality(
+        "cycle: factor, at least", -1, 1 - 8 / k**2, ((2 / k, threshold), (4 / k**2, threshold)), "Above -1 for k > 2."
+    )
+    most = Inequality("cycle: factor, at most", 1 - 8 / k**2, 1, ((1, 8 / k**2),), "Below 1 at every k.")
+    return repels, one, turns, slope, ratio, slope_u, factor, threshold, least, most
 
 
 def _scales():

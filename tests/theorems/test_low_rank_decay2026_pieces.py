@@ -1,7 +1,6 @@
 """What the statements on low-rank decay are built of, tried on cases that are right and wrong."""
 
 import math
-from types import SimpleNamespace
 
 import mpmath
 import numpy as np
@@ -9,9 +8,8 @@ import pytest
 
 import bn_theory as bn
 from bn_theory import low_rank_decay as lrd
-from bn_theory.theorems import evidence as judge
-from bn_theory.theorems.evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED
-from bn_theory.theorems.low_rank_decay2026 import adam, grokking, identity, iterations, matrices, run
+from bn_theory.theorems.evidence import CONTRADICTED, SUPPORTED
+from bn_theory.theorems.low_rank_decay2026 import adam, identity, iterations, matrices, run
 from bn_theory.theorems.statement import Settings
 
 SETTINGS = Settings()
@@ -87,6 +85,13 @@ def test_the_tangential_part_is_told_from_one_that_is_not_orthogonal():
     assert identity.orthogonal_part(ONE / np.linalg.norm(ONE), squared=False) < 1
 
 
+def test_the_square_of_the_tangential_part_is_told_from_one_that_is_off_by_1e_10():
+    for W in CASES.values():
+        assert max(identity.across_square(W)) < 0.1
+        # the square is (sum s)^2/sum s^2 = 2 and more, and moves by 1e-10 of that
+        assert identity.across_square(W, extra=1e-10)[0] > 1 and identity.across_square(W, power=2 + 1e-9)[0] > 1
+
+
 def test_low_rank_steps_are_told_from_ones_of_another_size(monkeypatch):
     assert identity.low_rank_spectrum(ONE, 0.3) < 0.1
     right = lrd.low_rank_values
@@ -147,6 +152,18 @@ def test_an_error_expands_by_no_more_than_is_allowed():
             allowed *= iterations.expansion(lrd.singular_values(W), amount, 6)
             W, other = (lrd.low_rank_step(M, amount, 1.0, 6) for M in (W, other))
             assert np.linalg.norm(other - W) <= allowed * (1 + 1e-5)  # first order in 1e-7
+
+
+def test_an_error_may_grow_by_what_the_norm_moves():
+    """Of values one of which carries the norm: their steps expand, which the slope of p at a fixed norm does not."""
+    s, amount, k, h = np.array([1.0, 0.05, 0.05, 0.05, 0.05]), 0.05, 6, 1e-6
+
+    def step(values):
+        return values - amount * lrd.newton_schulz_values(values / np.linalg.norm(values), k)
+
+    jacobian = np.array([(step(s + h * e) - step(s - h * e)) / (2 * h) for e in np.eye(5)]).T
+    at_fixed_norm = max(1.0, amount * 1.5**k / np.linalg.norm(s) - 1)
+    assert at_fixed_norm * (1 + 1e-4) < np.linalg.norm(jacobian, 2) <= iterations.expansion(s, amount, k)
 
 
 def test_enough_iterations_bring_every_value_near_1():
@@ -211,95 +228,3 @@ def test_adam_at_zero_task_gradient():
 def test_the_example_of_the_proof():
     after = adam.at_zero_gradient(np.array([[2.0, 1.0], [1.0, 2.0]]), 1, coupled=True)
     np.testing.assert_allclose(lrd.singular_values(after), [3 - 2 * adam.RATE, 1], rtol=1e-12)
-
-
-# --- grokking, on made-up records ---
-
-FRACTIONS = (0.4, 0.6, 0.8)
-
-
-def records(test, effective=None):
-    """Runs of which only the end is known: ``test[decay][fraction] = one number a seed``."""
-    keys = [(decay, f) for decay in test for f in test[decay]]
-    rows = {key: np.arange(3) + 3 * n for n, key in enumerate(keys)}
-    values = np.concatenate([np.asarray(test[decay][f], float) for decay, f in keys])[:, None]
-    ranks = values if effective is None else np.concatenate([effective[decay] for decay, _ in keys])[:, None]
-    same = {name: values for name in ("train", "test", "loss")}
-    return SimpleNamespace(of=lambda decay, f: rows[decay, f], effective=ranks, stable=ranks, **same)
-
-
-def accuracies(*by_fraction):
-    return dict(zip(FRACTIONS, by_fraction, strict=True))
-
-
-def test_the_smallest_share_from_which_on_runs_generalise():
-    found = records({"radial": accuracies([0.9, 0.1, 0.9], [0.9, 0.6, 0.2], [0.9, 0.5, 0.9])})
-    # the third seed fails in between, the second just reaches the threshold
-    assert grokking.smallest_fractions(found, "radial", FRACTIONS).tolist() == [0.4, 0.6, 0.8]
-    none = records({"radial": accuracies([0.1] * 3, [0.2] * 3, [0.3, 0.49, 0.9])})
-    assert grokking.smallest_fractions(none, "radial", FRACTIONS).tolist() == [1.0, 1.0, 0.8]
-
-
-# generalising from 0.4, 0.6, 0.8 on, or not at all
-FROM = {
-    share: accuracies(*([0.9 if fraction >= share else 0.1] * 3 for fraction in FRACTIONS)) for share in (*FRACTIONS, 1)
-}
-
-
-@pytest.mark.parametrize(
-    ("radial", "low_rank", "words"),
-    [
-        (FROM[0.8], FROM[0.4], "a widening shows at this size"),
-        (FROM[0.4], FROM[1], "the opposite shows"),
-        # by one share: no more than what lies between two of them
-        (FROM[0.6], FROM[0.4], "no widening shows"),
-        (FROM[0.4], FROM[0.6], "no widening shows"),
-        (FROM[0.6], FROM[0.6], "no widening shows"),
-        # two shares for one seed, one for another, none for the third
-        (FROM[0.8], accuracies([0.9, 0.1, 0.1], [0.9, 0.9, 0.1], [0.9] * 3), "no widening shows"),
-    ],
-)
-def test_what_is_said_of_a_widening_is_what_the_interval_says(radial, low_rank, words):
-    found = grokking.widening(records({"radial": radial, "low-rank": low_rank}), FRACTIONS, "radial")
-    assert found.details["answer"].startswith(words)
-    low, high = found.interval
-    assert (low > 1e-12) == words.startswith("a w") and (high < -1e-12) == words.startswith("the o")
-    assert high - low >= 2 * 0.2 - 1e-12
-
-
-def test_the_resolution_is_what_lies_below_the_shares_found():
-    tried = (0.5, 0.6, 0.8)
-    for found, gap in ((0.5, 0.5), (0.6, 0.1), (0.8, 0.2), (1.0, 0.2)):
-        assert grokking.resolution([found], tried) == pytest.approx(gap)
-    assert grokking.resolution([0.5, 0.6, 0.6], tried) == pytest.approx(0.7 / 3)
-
-
-def test_ranks_are_compared_seed_by_seed():
-    test = {decay: {0.4: [1.0] * 3} for decay in ("radial", "low-rank")}
-    start = np.array([5.0, 10.0, 20.0])
-    lower = records(test, {"radial": start, "low-rank": start / 1.1})
-    assert grokking.narrower(lower, 0.4).verdict == SUPPORTED
-    assert grokking.narrower(lower, 0.4, ("low-rank", "radial")).verdict == CONTRADICTED
-    mixed = records(test, {"radial": start, "low-rank": start * [0.5, 1.5, 1.0]})
-    assert grokking.narrower(mixed, 0.4).verdict == INCONCLUSIVE
-
-
-def test_gains_are_means_over_shares():
-    radial = accuracies([0.1, 0.2, 0.3], [0.1, 0.2, 0.3], [0.1, 0.2, 0.3])
-    other = accuracies([0.2, 0.3, 0.4], [0.1, 0.2, 0.3], [0.3, 0.4, 0.5])
-    found = grokking.gain(records({"radial": radial, "low-rank": other}), FRACTIONS, "radial")
-    assert found.measured == pytest.approx(0.1) and found.verdict == SUPPORTED
-    np.testing.assert_allclose(found.details["differences"], 0.1)
-
-
-def test_ranks_kept_and_lowered_by_hand():
-    W = ONE / lrd.singular_values(ONE)[0]
-    radial = W * (1 - grokking.RATE * grokking.DECAY) ** grokking.OFF
-    assert grokking.kept_rank(W, radial) < 1 < 1e6 < grokking.kept_rank(W, W - 0.1 * lrd.polar_factor(W))
-    after = W
-    for _ in range(grokking.OFF):
-        after = lrd.low_rank_step(after, grokking.RATE, grokking.DECAY, 10)
-    assert grokking.follows(W, after) < 1 < grokking.follows(W, after * (1 + 1e-6))
-    change, rounding = grokking.fall(W, after)
-    assert change > 1e3 * rounding > 0
-    assert judge.worst([identity.lowers("", [grokking.fall(W, radial)]).verdict]) == CONTRADICTED

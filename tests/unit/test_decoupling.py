@@ -152,6 +152,26 @@ def test_rows_of_cases_have_their_own_rates():
     np.testing.assert_allclose(found.rates, [[0.1, 0.202], [4.0, 0.0]], rtol=8 * UNIT)
 
 
+def test_a_decay_is_found_where_a_square_would_leave_float64():
+    (rate,), (decay,) = decoupling.norm_keeping_decay([1e200], [1.0])
+    # R = eta n: the rate G eta/R = 1, and (R - 1)/(G eta) = 1 but for 1e-200
+    assert rate == pytest.approx(1.0, rel=4 * UNIT) and decay == pytest.approx(1.0, rel=4 * UNIT)
+
+
+def test_adam_of_other_betas_is_a_sign_without_any():
+    gradients = RNG.normal(size=(3, 5))
+    mean = square = 0.0
+    for t, g in enumerate(gradients, start=1):
+        update, mean, square = decoupling.adam_update(g, mean, square, t, betas=(0.0, 0.0))
+        np.testing.assert_allclose(update, np.sign(g), rtol=4 * UNIT)
+    m = s = 0.0
+    for t, g in enumerate(gradients, start=1):
+        update, m, s = decoupling.adam_update(g, m, s, t, betas=(0.5, 0.75))
+    one, two, three = gradients
+    mean, square = (one + 2 * two + 4 * three) / 7, (9 * one**2 + 12 * two**2 + 16 * three**2) / 37
+    np.testing.assert_allclose(update, mean / np.sqrt(square), rtol=1e-14)
+
+
 V = np.array([1.0, 0.0])
 
 
@@ -181,6 +201,36 @@ V = np.array([1.0, 0.0])
         (lambda: decoupling.equivalent_rates(np.full(400, 10.0), np.ones(400)), "at step 154"),
         (lambda: decoupling.norm_keeping_decay([0.1], [1.0], -1.0), "norm2 must be"),
         (lambda: decoupling.norm_keeping_decay([math.inf], [1.0]), "rates must be"),
+        (
+            lambda: decoupling.norm_keeping_decay([1e-200], [1e300], 1e-300),
+            "a decay that keeps the norm must be finite",
+        ),
+        (lambda: decoupling.retract("abc"), "a weight vector must be numbers, not 'abc'"),
+        (lambda: decoupling.retract(V, "long"), "norm must be numbers"),
+        (lambda: decoupling.turned_cosine(0.1, "a"), "the radial part must be numbers"),
+        (lambda: decoupling.tangential([math.nan, 0.0], V), "must be finite"),
+        (lambda: decoupling.relative_update([math.inf, 0.0], V), "d must be finite"),
+        (lambda: decoupling.split_gradient(V, V, math.nan), "gain must be finite"),
+        (lambda: decoupling.split_gradient(V, V, "g"), "gain must be numbers"),
+        (lambda: decoupling.split_gradient([math.nan, 0.0], V, 1.0), "gradient must be finite"),
+        (lambda: decoupling.decoupled_step(V, math.inf, V, rate=0.1), "gain must be finite"),
+        (lambda: decoupling.decoupled_step(2 * V, 1.0, V, rate=0.1), "length 1, not 2.0"),
+        (lambda: decoupling.moved((1 + 1e-5) * V, V, 0.1), "length 1"),
+        *(
+            (lambda bad=bad, relative=relative: decoupling.moved(V, [bad, bad], 0.1, relative), "update must be finite")
+            for bad in (math.nan, math.inf)
+            for relative in (True, False)
+        ),
+        (lambda: decoupling.moved(V, [0.0, 1e200], 0.1, True), "the length of the update must be finite"),
+        (lambda: decoupling.adam_update([math.nan], 0.0, 0.0, 1), "gradient must be finite"),
+        (lambda: decoupling.adam_update([1e200], 0.0, 0.0, 1), "square must be finite, and squares within float64"),
+        (lambda: decoupling.adam_update([1.0], [math.nan], 0.0, 1), "mean must be finite"),
+        (lambda: decoupling.adam_update([1.0], 0.0, [-1.0], 1), "square must be"),
+        (
+            lambda: decoupling.adam_update([1.0], 0.0, 0.0, 1, betas=(0.9, 1.0)),
+            r"betas must be two numbers in \[0, 1\)",
+        ),
+        (lambda: decoupling.adam_update([1.0], 0.0, 0.0, 1, betas=0.9), "betas must be two"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_its_value(call, said):

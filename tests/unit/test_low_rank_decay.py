@@ -1,4 +1,4 @@
-"""Ranks, polar factors and decays against values written out, exact oracles, and what must be refused."""
+"""Ranks, polar factors and decays against values written out and exact oracles."""
 
 import math
 from fractions import Fraction
@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from bn_theory import low_rank_decay as lrd
-from bn_theory.errors import InvalidInputError
 
 RNG = np.random.default_rng(0)
 SHAPES = [(5, 5), (7, 3), (2, 6), (1, 4), (4, 1)]
@@ -105,6 +104,11 @@ def test_the_tangential_square_in_fractions():
     assert lrd.tangential_square_of([0.3, 0.3, 0.0]) == 0.0
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e200, 1e-308, 5e307])
+def test_the_tangential_square_does_not_depend_on_the_scale(scale):
+    assert float(lrd.tangential_square_of([scale, 2 * scale])) == pytest.approx(0.2, rel=1e-13)
+
+
 # --- decay ---
 
 
@@ -186,84 +190,5 @@ def test_enough_iterations_are_enough_and_not_far_too_many():
                 assert 1 - float(lrd.newton_schulz_values(smallest, fewer)) > within
 
 
-# --- refused ---
-
-NOT_MATRICES = [np.zeros((2, 2)), [[1.0, math.nan]], [[math.inf, 1.0]], [1.0, 2.0], np.zeros((0, 3)), 3.0]
-
-
-@pytest.mark.parametrize("W", NOT_MATRICES)
-@pytest.mark.parametrize(
-    "function",
-    [
-        lrd.singular_values,
-        lrd.stable_rank,
-        lrd.effective_rank,
-        lrd.polar_factor,
-        lrd.tangential_part,
-        lambda W: lrd.newton_schulz(W, 1),
-        lambda W: lrd.radial_step(W, 0.1, 0.1),
-        lambda W: lrd.low_rank_step(W, 0.1, 0.1),
-        lambda W: lrd.low_rank_step(W, 0.1, 0.1, 3),
-    ],
-)
-def test_matrices_that_have_no_ranks_are_refused(function, W):
-    with pytest.raises(InvalidInputError):
-        function(W)
-
-
-def test_a_stack_with_one_matrix_of_zeros_is_refused():
-    with pytest.raises(InvalidInputError, match="zeros"):
-        lrd.stable_rank(np.stack([np.eye(2), np.zeros((2, 2))]))
-
-
-@pytest.mark.parametrize(
-    ("rate", "decay", "named"),
-    [
-        (math.nan, 0.1, "rate"),
-        (math.inf, 0.1, "rate"),
-        (-0.1, 0.1, "rate"),
-        (0.1, -1.0, "lambda"),
-        (0.1, math.nan, "lambda"),
-    ],
-)
-def test_rates_and_decays_out_of_range_are_named(rate, decay, named):
-    for function in (lrd.radial_step, lrd.low_rank_step):
-        with pytest.raises(InvalidInputError, match=named):
-            function(np.eye(2), rate, decay)
-    for function in (lrd.radial_values, lrd.low_rank_values):
-        with pytest.raises(InvalidInputError, match=named):
-            function([1.0], rate, decay, 1)
-
-
-def test_radial_decay_must_not_turn_the_matrix_round():
-    for function, value in ((lrd.radial_step, np.eye(2)), (lambda s, r, d: lrd.radial_values(s, r, d, 1), [1.0])):
-        with pytest.raises(InvalidInputError, match="below 1"):
-            function(value, 2.0, 0.5)
-
-
-@pytest.mark.parametrize("s", [[], [0.0, 0.0], [-1.0, 2.0], [math.nan], 1.0])
-def test_singular_values_that_are_none_are_refused(s):
-    for function in (lrd.stable_rank_of, lrd.effective_rank_of, lrd.tangential_square_of):
-        with pytest.raises(InvalidInputError):
-            function(s)
-
-
-@pytest.mark.parametrize("count", [-1, 1.0, True, 10**9, "3"])
-def test_iterations_and_steps_are_whole_numbers(count):
-    with pytest.raises(InvalidInputError):
-        lrd.newton_schulz(np.eye(2), count)
-    with pytest.raises(InvalidInputError):
-        lrd.newton_schulz_values([0.5], count)
-    if count != 10**9:
-        with pytest.raises(InvalidInputError):
-            lrd.low_rank_values([1.0], 0.1, 0.1, count)
-
-
-def test_other_input_that_is_refused():
-    with pytest.raises(InvalidInputError, match="Frobenius"):
-        lrd.newton_schulz_values([1.5], 1)
-    with pytest.raises(InvalidInputError, match="shape"):
-        lrd.tangential_part(np.eye(2), np.eye(3))
-    for smallest, within in ((0.0, 0.1), (2.0, 0.1), (0.5, 0.0), (0.5, 1.0), (math.nan, 0.1)):
-        with pytest.raises(InvalidInputError):
-            lrd.iterations_needed(smallest, within)
+def test_iterations_for_the_smallest_of_floats():
+    assert lrd.iterations_needed(1e-320, 0.1) < lrd.iterations_needed(5e-324, 0.1) < 2400

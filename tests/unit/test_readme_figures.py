@@ -213,6 +213,79 @@ def test_answers_to_the_reviews(verified):
         assert answer in answers, question
 
 
+def test_answers_on_later_works(verified):
+    """The same for what these claim and what is measured here."""
+    text = readme()
+    _, _, rest = text.partition("What later works find, at the sizes of these runs")
+    given = [" ".join(line[2:].split()) for line in rest.partition("\n\n#")[0].replace("\n  ", " ").splitlines()]
+    given = [line for line in given if line.startswith("*")]
+    slugs = ("low_rank_decay2026.grokking", "md_decoupling2026.run", "md_decoupling2026.networks")
+    answers = [e["details"].get("answer", "").rstrip(".") for slug in slugs for e in verified[slug]["evidence"]]
+    assert len(given) >= 6
+    for line in given:
+        question, _, answer = line.partition("* ")
+        assert answer.rstrip(".").lower() in [a.lower() for a in answers], question
+
+
+# --- later works, from the same run ---
+
+
+def ends(found):
+    """From the lowest to the highest end of several intervals."""
+    return min(e["interval"][0] for e in found), max(e["interval"][1] for e in found)
+
+
+def largest_share(found):
+    return f"at most {100 * max(e['measured'] for e in found):.1f} % of the rounding bound"
+
+
+def test_local_entropy(verified):
+    equations = of(verified, "shock2026.identity", "identity", "equation")
+    assert row("local entropy of an angle")[1:3] == [str(len(equations)), largest_share(equations)]
+    sampled = of(verified, "shock2026.run", "amplitude", "sampled over spectral")
+    low, high = ends(sampled)
+    assert row("the same by Monte Carlo")[1:3] == [str(len(sampled)), f"{low:.3f} to {high:.3f}"]
+
+
+def test_first_shock(verified):
+    slug = "shock2026.shock_time"
+    for start, where, exponent in (
+        ("steepness of its gradient, exponent", "at s*/2", "0"),
+        ("the same at the first shock", "at s*", "-1/2"),
+        ("the same at twice its time", "at 2 s*", "-1"),
+    ):
+        found = [e for e in of(verified, slug, "exponent", "exponent of nu") if e["name"].endswith(where)]
+        low, high = ends(found)
+        allowed = f"{exponent} +- {min(e['tolerance'] for e in found):.5f} to {max(e['tolerance'] for e in found):.5f}"
+        assert row(start)[1:] == [str(len(found)), f"{low:.5f} to {high:.5f}", allowed]
+    left = of(verified, slug, "bound", "leaves over")
+    measured = f"at most {100 * max(e['measured'] for e in left):.0f} % of 1.5 times their next terms"
+    assert row("off its laws there")[1:3] == [str(len(left)), measured]
+    wrong = [e["measured"] for e in of(verified, slug, "control", "the law at")]
+    assert row("the same laws with a term missing")[1:3] == [
+        str(len(wrong)),
+        f"{power(min(wrong))} to {power(max(wrong))} times that",
+    ]
+
+
+def test_low_rank_decay(verified):
+    slug = "low_rank_decay2026.run"
+    decayed = [e for e in of(verified, slug, "identity") if e["name"].startswith("20 steps of")]
+    assert row("both decays, 20 steps at zero gradient")[1:3] == [str(len(decayed)), largest_share(decayed)]
+    (order,) = of(verified, slug, "exponent", "order of convergence")
+    assert row("polar factor by Newton-Schulz")[2] == "{:.4f} to {:.4f}".format(*order["interval"])
+    same, wrong = of(verified, slug, "identity", "smaller betas"), of(verified, slug, "control", "eta/p_{t+1}")
+    apart, off = (
+        [e["details"]["largest_difference_of_directions"] for e in found if "signs" not in e["name"]]
+        for found in (same, wrong)
+    )
+    text = f"apart by at most {power(max(apart))} (with the same betas {min(off):.2f} to {max(off):.2f})"
+    assert row("AdamW against Adam without decay")[1:3] == [str(len(same)), text]
+    ranks = of(verified, "low_rank_decay2026.grokking", "comparison", "effective rank")
+    low, _ = ends(ranks)
+    assert row("attention, addition modulo 17")[1:3] == [str(len(ranks)), f"at least {low:.2f}, interval included"]
+
+
 # --- pictures ---
 
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import bn_theory as bn
+from bn_theory.decoupling import adam_update
 from bn_theory.theorems import evidence as judge
 from bn_theory.theorems import workbench
 
@@ -165,11 +166,9 @@ def at_zero_gradient(W, steps, coupled: bool) -> np.ndarray:
     Args:
         W: shape ``(m, n)``. coupled: whether the gradient is ``lambda W``; else it is 0 and so is Adam's step.
     """
-    m, v = np.zeros_like(W), np.zeros_like(W)
-    for correction in start(ADAM, steps):
+    mean = square = np.zeros_like(W)
+    for t in range(1, steps + 1):
         gradient = DECAY * W if coupled else np.zeros_like(W)
-        m = ADAM.betas[0] * m + ADAM.fresh[0] * gradient
-        v = ADAM.betas[1] * v + ADAM.fresh[1] * gradient**2
-        step = (m / correction[0]) / np.sqrt(np.where(v > 0, v / correction[1], 1.0))  # 0 where all was 0
+        step, mean, square = adam_update(gradient, mean, square, t, betas=ADAM.betas)
         W = (W if coupled else W * (1 - RATE * DECAY)) - RATE * step
     return W

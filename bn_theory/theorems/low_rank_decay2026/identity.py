@@ -117,17 +117,20 @@ def orthogonal_part(W, squared=True) -> float:
     return abs(float(np.sum(across * W))) / (8 * rho(W) * math.sqrt(len(s)) * norm)
 
 
-def across_square(W):
+def across_square(W, power=2.0, extra=0):
     """``|T|_F^2`` of the matrix T against ``r - (sum s)^2/sum s^2`` and the sum over pairs, each over its bound.
 
     ``|P|^2 = r`` errs by 2 rho r and its product with W/|W| as :func:`along`; what is left is a difference of numbers
     up to r: 16 rho r.
+
+    Args:
+        power: of ``sum s/sqrt(sum s^2)``. extra: added to r; both other than these for controls.
     """
     s = lrd.singular_values(W)
     found = float(np.sum(lrd.tangential_part(W) ** 2))
     rank = len(kept(s))
     allowed = 16 * rho(W) * rank
-    by_ranks = rank - float(np.sum(s) ** 2 / np.sum(s**2))
+    by_ranks = rank + extra - float(np.sum(s) / np.sqrt(np.sum(s**2))) ** power
     return abs(found - by_ranks) / allowed, abs(found - float(lrd.tangential_square_of(s))) / allowed
 
 
@@ -170,6 +173,10 @@ def _across(cases, equal):
     squares = [across_square(W) for W in cases.values()]
     yield in_units("|T|^2 = r - (sum s)^2/sum s^2", [one for one, _ in squares])
     yield in_units("|T|^2 = sum (s_i - s_j)^2/(2 sum s^2)", [two for _, two in squares])
+    wrong = [across_square(W, power=1.0)[0] for W in cases.values()]
+    yield judge.control(in_units("|T|^2 = r - sum s/sqrt(sum s^2), without the square", wrong))
+    wrong = [across_square(W, extra=1)[0] for W in cases.values()]
+    yield judge.control(in_units("|T|^2 = r + 1 - (sum s)^2/sum s^2", wrong))
     name = "the polar direction turns the matrix"
     yield lowers(name, [turns(W) for W in cases.values()])
     yield judge.control(lowers(f"{name}: all singular values equal", [turns(equal)]))

@@ -2,8 +2,10 @@
 
 A decomposition ``W = U D V^T`` is found by m + n Householder reflections and as many rotations, each of which errs by a
 few roundings of ``|W|_F``: computed singular values are those of a matrix within ``rho |W|_F`` of W, ``rho = 8 (m+n)
-u`` (a generous constant; what is seen is a tenth of it and less), and by Weyl each is within ``rho |W|_F`` of its own.
-U and V are orthonormal to rho likewise.
+u``, and by Weyl each is within ``rho |W|_F`` of its own. U and V are orthonormal to rho likewise. The growth with m + n
+is that of the number of steps; the 8 is not derived (a proved constant of the library's decomposition is not known to
+us) but checked: against 40 digits, less than a quarter of rho is seen. Claims are told from ones off by 1e-10, some 1e4
+rho, whatever it is exactly.
 """
 
 from __future__ import annotations

@@ -67,6 +67,10 @@ def recorded(loss, rate, settings, steps) -> dict[str, np.ndarray]:
     """``|grad L_t(v_t)|^2`` of every group along the run on the sphere, shape ``(steps,)`` each."""
     start = sphere_runs.start(loss, settings)
     run = workbench.run(settings, loss, on_sphere(loss, rate), start, steps=steps, replicas=1, record="all")
+    return _slopes(loss, run, steps)
+
+
+def _slopes(loss, run, steps) -> dict[str, np.ndarray]:
     slopes = run.step_grad2
     return {
         g: (slopes.isel(group=i) if "group" in slopes.dims else slopes).values[0, :steps]
@@ -139,11 +143,13 @@ def norm_claim(name, loss, rate, settings, constant=None):
         weight_decay=decays | dict.fromkeys(loss.parameters, 0.0),
     )
     run = workbench.run(settings, loss, method, start, steps=steps, replicas=1, record="all")
-    # A step's norm errs by some d roundings and by those of the gradients, k u Phi of each run, and the deviations of
-    # all steps add up. That the directions of the two runs differ by rounding as well is what the 4 is meant to cover.
+    # A step's norm errs by some d roundings and by those of the gradients, k u Phi of each run. Both runs' directions
+    # differ by rounding, too, and so do their squared gradients: eta^2 times that difference, which both have recorded.
+    # A deviation of |w|^2 is multiplied by at most 1 in size a step, so those of all steps add up at most.
     d = max(loss.dimensions.values())
     unit = workbench.EPS / 2 * (2 * d + 32 + 2 * workbench.condition(loss, settings.seed) * rate)
-    limit = pairs.SAFETY * unit * steps
+    apart = sum(np.sum(np.abs(NORM2 * n2 - slopes[g])) for g, n2 in _slopes(loss, run, steps).items())
+    limit = unit * steps + (0.0 if constant else rate**2 * apart)
     return judge.identity(name, float(np.max(np.abs(run.norm2.values / NORM2 - 1)) / limit), 1.0)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bn_theory import decoupling
+from bn_theory.theorems import workbench
 from bn_theory.theorems.intervals import seeds_of
 from bn_theory.theorems.md_decoupling2026.run import ADAM, DECAY, DECAYED, GAIN_RATE, SPHERE
 
@@ -19,6 +20,13 @@ TEST = 500
 BATCH = 32
 GUESS = math.log(10)
 """Cross-entropy of equal probabilities for ten classes: the loss given to a run that left the finite numbers."""
+JITTER = 2.0**-30
+"""Relative size of what shows how rounding is amplified: far above rounding, small enough to be linear."""
+DRAWS = 4
+UNIT = workbench.EPS / 2
+ADAM_EPS = 1e-6
+"""Adam's: above the rounding of float32 in gradients of size 1, of which it would make steps of full size where a
+gradient is 0 but for rounding (a pixel that is the same in all images)."""
 LEAST = 1e-6
 """Losses below it count as it: float32 resolves no less next to outputs of size 10."""
 
@@ -73,7 +81,7 @@ def trained(settings, method: str, width: int, grid, steps: int, seeds: int) -> 
     weights = [parameters[name] for name in (*mlp.HIDDEN, mlp.LAST)]
     if method in (SPHERE, ADAM):
         groups = [{"params": weights}, {"params": [parameters[mlp.BIAS]], "decoupled": False, "lr": GAIN_RATE}]
-        options = {"base": torch.optim.Adam, "relative": True, "eps": 1e-12} if method == ADAM else {}
+        options = {"base": torch.optim.Adam, "relative": True, "eps": ADAM_EPS} if method == ADAM else {}
         optimizer = Decoupled(groups, lr=rate, gain_lr=GAIN_RATE, leading=2, **options)
     for t in range(steps):
         now, chosen = rate * (1 - t / steps), order[t].repeat(len(grid), 1)
@@ -118,7 +126,9 @@ class Followed:
     gains: dict
 
 
-def followed(settings, width: int, steps: int, layers, *, lr=None, rates=None, jitter=0.0, **options) -> Followed:
+def followed(
+    settings, width: int, steps: int, layers, *, lr=None, rates=None, jitter=0.0, added=0.0, **options
+) -> Followed:
     """Train one network; ``layers`` are on the sphere or at rates of their rows, all else by SGD at ``GAIN_RATE``.
 
     Every row of the layers starts at norm 1, on either side of a comparison.
@@ -127,6 +137,7 @@ def followed(settings, width: int, steps: int, layers, *, lr=None, rates=None, j
         layers: names of weights.
         lr: of the directions, for a run on the sphere; further ``options`` of ``Decoupled``.
         rates: ``{layer: (rows, steps)}``, for a plain run.
+        added: to variances; with 0 the hidden rows are exactly scale-invariant.
         jitter: relative size of a random displacement of every row after every step of a plain run.
     """
     import torch
@@ -156,7 +167,7 @@ def followed(settings, width: int, steps: int, layers, *, lr=None, rates=None, j
             found.gains[name].append(gain[:, 0].numpy().copy())
         if t == steps:
             break
-        loss = mlp.losses(mlp.logits(parameters, images[order[t]])[0], classes[order[t]])[0]
+        loss = mlp.losses(mlp.logits(parameters, images[order[t]], added=added)[0], classes[order[t]])[0]
         found.losses[t] = loss.item()
         for p, gradient in zip(parameters.values(), torch.autograd.grad(loss, list(parameters.values())), strict=True):
             p.grad = gradient
@@ -177,8 +188,8 @@ def followed(settings, width: int, steps: int, layers, *, lr=None, rates=None, j
                 p.sub_(torch.from_numpy(rates[name][:, t, None]) * p.grad)
                 if jitter:
                     size = torch.linalg.vector_norm(p, dim=-1, keepdim=True)
-                    added = torch.randn(p.shape, generator=noise, dtype=p.dtype)
-                    p.add_(jitter * size * added / torch.linalg.vector_norm(added, dim=-1, keepdim=True))
+                    shift = torch.randn(p.shape, generator=noise, dtype=p.dtype)
+                    p.add_(jitter * size * shift / torch.linalg.vector_norm(shift, dim=-1, keepdim=True))
     return Followed(
         found.losses,
         {name: np.array(one) for name, one in found.v.items()},
@@ -187,10 +198,11 @@ def followed(settings, width: int, steps: int, layers, *, lr=None, rates=None, j
     )
 
 
-def gradient_rounding(settings, width: int, factor=3.0) -> float:
-    """How far rounding moves the gradient of a row at unit norm: seen between the start and the start times 3.
+def row_gradients(settings, width: int, scale=1.0, added=0.0, touch=None) -> list:
+    """Gradients by the hidden rows at ``scale`` times the start, whose rows have norm 1: a tensor a layer.
 
-    In exact arithmetic the hidden rows' gradients there are a third; the largest distance of any row, in norm.
+    Args:
+        added: to variances. touch: of :func:`bn_theory.networks.batched_mlp.logits`.
     """
     import torch
 
@@ -198,12 +210,43 @@ def gradient_rounding(settings, width: int, factor=3.0) -> float:
 
     images, classes, *_ = data(settings, torch.float64)
     parameters = mlp.starts(width, [1000 * settings.seed], dtype=torch.float64)
-    found = []
-    for scale in (1.0, factor):
-        scaled = dict(parameters)
-        for name in mlp.HIDDEN:
-            w = parameters[name].detach()
-            scaled[name] = (scale * w / torch.linalg.vector_norm(w, dim=-1, keepdim=True)).requires_grad_()
-        loss = mlp.losses(mlp.logits(scaled, images[:BATCH])[0], classes[:BATCH])[0]
-        found.append([scale * g for g in torch.autograd.grad(loss, [scaled[name] for name in mlp.HIDDEN])])
-    return max(float(torch.linalg.vector_norm(a - b, dim=-1).max()) for a, b in zip(*found, strict=True))
+    for name in mlp.HIDDEN:
+        w = parameters[name].detach()
+        parameters[name] = (scale * w / torch.linalg.vector_norm(w, dim=-1, keepdim=True)).requires_grad_()
+    outputs, _ = mlp.logits(parameters, images[:BATCH], added=added, touch=touch)
+    loss = mlp.losses(outputs, classes[:BATCH])[0]
+    return list(torch.autograd.grad(loss, [parameters[name] for name in mlp.HIDDEN]))
+
+
+def gradient_rounding(settings, width: int) -> float:
+    """Bound of the rounding of a row's gradient at unit norm, in norm: a count of roundings times what one does.
+
+    A product ``<w, x>`` errs by at most ``d u |w| |x|``, a mean or variance over n samples by ``2 n u``, some further
+    operations by 16 u: every number of the network, and every derivative by one, by at most ``(d + 2 n + 16) u`` of
+    its size before terms cancel. What that does to the gradient is measured with random errors of a known size, ``J``
+    of the same, the largest of ``DRAWS``: the scale invariance of the rows is not made use of.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(1000 * settings.seed + 2)
+
+    def signs(x):
+        return 2.0 * torch.randint(2, x.shape, generator=generator).to(x.dtype) - 1
+
+    def touch(x, size):
+        # of a derivative the largest of the batch, of which a normalisation takes the mean
+        x.register_hook(lambda g: g + JITTER * g.abs().amax(dim=-2, keepdim=True) * signs(g))
+        return x + JITTER * size * signs(x)
+
+    exact = row_gradients(settings, width)
+    count = max(64, width) + 2 * BATCH + 16
+    return (
+        count * UNIT / JITTER * max(distance(row_gradients(settings, width, touch=touch), exact) for _ in range(DRAWS))
+    )
+
+
+def distance(gradients, others) -> float:
+    """The largest distance, in norm, of one row's gradient from that in another list of all layers."""
+    import torch
+
+    return max(float(torch.linalg.vector_norm(a - b, dim=-1).max()) for a, b in zip(gradients, others, strict=True))

@@ -1,6 +1,7 @@
 """Learning rates against width for plain and decoupled training on losses; what a kept norm alone does not give.
 
-Measured, with intervals over seeds: how the best rate moves with the width (here the dimension), how wide its basin is.
+Measured, with intervals over seeds: how the best rate moves with the width (here the dimension), that of a seed's own
+run and that of the mean log loss of all runs, and how wide its basin is.
 Four methods on noisy Rayleigh and bilinear quotients, all with rates that fall linearly to 0, on the same samples from
 the same unit starts: SGD, SGD with weight decay, decoupled SGD and decoupled Adam (whose rate is a step's relative
 size). The noise has one size a coordinate whatever the dimension; another scaling would move the best rates otherwise.
@@ -31,18 +32,24 @@ WIDTHS_QUICK, WIDTHS_FULL = (8, 32, 128), (8, 32, 128, 512)
 NOISE = 0.1
 STEPS, SEEDS = 300, 16
 DECAY = 0.01
-"""Weight decay lambda: ``eta lambda <= 1`` at the largest rate."""
+"""Weight decay lambda: ``eta lambda <= 1`` at the largest rate of its grid."""
 GAIN_RATE = 0.1
 UNIT = workbench.EPS / 2
 MU = 2.0
 """Curvature of ``x^2/(x^2 + y^2)`` at its minimum on the circle."""
-SMALL = 1e-3
+SMALL = float(np.sqrt(workbench.EPS))
+"""A small gradient: half-way, in logarithms, from the 1 that holds a stuck run to what rounds away next to it."""
 LONG = 2000
+LOWEST = -3.5
+HIGHEST = {SGD: 3.5}
+"""``log10`` of the ends of the grids of rates, 2 for all methods but this one, whose basin is long: no best rate is to
+lie at an end."""
 
 
-def rates(settings) -> np.ndarray:
-    """Five decades and a half, two or four rates in each."""
-    return 10 ** np.linspace(-3.5, 2.0, 23 if settings.full else 12)
+def rates(settings, method: str) -> np.ndarray:
+    """Two or four rates in every decade."""
+    decades = HIGHEST.get(method, 2.0) - LOWEST
+    return 10 ** (LOWEST + np.linspace(0.0, decades, round(decades * (4 if settings.full else 2)) + 1))
 
 
 def widths(settings) -> tuple[int, ...]:
@@ -106,16 +113,17 @@ def decoupled(settings, loss, start, by_step, adam: bool, gain: float = 1.0) -> 
 
 def swept(settings, method: str, family: str = "") -> Sweep:
     """One method at every width and rate. Args: family: one of ``FAMILIES``."""
-    grid, sizes = rates(settings), widths(settings)
+    grid, sizes = rates(settings, method), widths(settings)
     losses = [final_losses(settings, method, FAMILIES[family](d), grid) for d in sizes]
     return Sweep(method + family, grid, np.array(sizes), np.stack(losses, axis=1))
 
 
 def start_claim(name, settings, method: str, power: float, factor=3.0):
-    """The best rate from a start (or gain) ``factor`` times as long is ``factor^power`` times as large, to 1e-3.
+    """The best rate from a start (or gain) ``factor`` times as long is ``factor^power`` times as large.
 
-    Both grids are alike but for that factor, so that no interpolation enters where the claim holds; what is left is the
-    rounding of two runs.
+    It is claimed to a thousandth of the power: a shift that is off by less than ``log10(factor)/1000``. Both grids are
+    alike but for that factor, so that no interpolation enters where the claim holds; what is left is the rounding of
+    two runs, far below. The losses there must be the same as closely.
     """
     d = WIDTHS_QUICK[1]
     grid = 10 ** np.linspace(-2.5, 1.5, 9)
@@ -125,7 +133,8 @@ def start_claim(name, settings, method: str, power: float, factor=3.0):
     shift = (moved.best - base.best)[:, 0]
     # and the losses there, which a shift of the grid alone would not give
     apart = np.max(np.abs(np.log10(moved.losses / base.losses)), axis=(1, 2))
-    low, high = over_seeds(1e-3 - np.maximum(np.abs(shift - power * np.log10(factor)), apart))
+    close = np.log10(factor) / 1000
+    low, high = over_seeds(close - np.maximum(np.abs(shift - power * np.log10(factor)), apart))
     return judge.comparison(name, (low, high), shift_in_decades=shift.tolist(), largest_log10_of_losses=apart.tolist())
 
 
@@ -203,11 +212,10 @@ def evidence(settings):
         sweeps = [swept(settings, method, family) for method in METHODS]
         for sweep in sweeps:
             yield from rate_sweeps.measurements(sweep)
-        for sweep in sweeps[2:]:
-            yield rate_sweeps.transfer(sweep, sweeps[0])
+        yield from rate_sweeps.transfers(sweeps)
         yield rate_sweeps.curves(
             f"Loss of a {what} after {STEPS} steps against the learning rate, by method and dimension, and the best "
-            f"rate against the dimension; mean and 95 % over {SEEDS} seeds.",
+            f"rate of a seed's own run against the dimension; mean and 95 % over {SEEDS} seeds.",
             sweeps,
             "loss above infimum",
         )

@@ -178,6 +178,14 @@ def test_the_gain_of_a_normalised_layer_is_inert_and_the_last_layers_is_not():
         (lambda w: Decoupled([w], lr=0.1, weight_decay=0.1), "weight_decay=0.1 has no effect"),
         (lambda w: Decoupled([w], lr=0.1, leading=2), "no axis left"),
         (lambda w: Decoupled([w], lr=0.1, leading=0), "leading must be"),
+        (lambda w: Decoupled([{"params": [w], "leading": True}], lr=0.1), "leading must be .* not True"),
+        (lambda w: Decoupled([{"params": [w], "leading": "all"}], lr=0.1), "leading must be .* not 'all'"),
+        (lambda w: Decoupled([w], lr="fast"), "lr must be a number or a tensor, not 'fast'"),
+        (lambda w: Decoupled([w], lr=None), "lr must be a number or a tensor, not None"),
+        (lambda w: Decoupled([w], lr=0.1, base=torch.optim.LBFGS), "base must be"),
+        (lambda w: Decoupled([w], lr=0.1, base=torch.optim.Rprop), "base must be"),
+        (lambda w: Decoupled([w], lr=0.1, base="Adam"), "base must be .* not 'Adam'"),
+        (lambda w: Decoupled([w], lr=0.1, base=Decoupled), "base must be"),
         (lambda w: Decoupled([nn.Parameter(0 * w.detach())], lr=0.1), "length 0.0 and so no direction"),
         (lambda w: Decoupled([nn.Parameter(w.detach() / 0)], lr=0.1), "no direction"),
     ],
@@ -204,6 +212,97 @@ def test_a_step_out_of_the_finite_numbers_is_told():
     w.grad = torch.full_like(w, math.inf)
     with pytest.raises(DivergedError, match="lower lr or gain_lr"):
         optimizer.step()
+
+
+# --- what is 0/0, what is not a number ---
+
+
+def test_an_entry_without_a_gradient_does_not_stop_its_row():
+    """Adam without eps makes 0/0 of it: the entry has the update 0, as in NumPy."""
+    w = nn.Parameter(torch.tensor([[1.0, 0.0, 0.0]], dtype=torch.float64))
+    optimizer = Decoupled([w], lr=0.5, base=torch.optim.Adam, relative=True, eps=0.0)
+    w.grad = torch.tensor([[0.0, 1.0, 0.0]], dtype=torch.float64)
+    optimizer.step()
+    v = np.array([1.0, 0.0, 0.0])
+    update, *_ = decoupling.adam_update(np.array([0.0, 1.0, 0.0]), 0.0, 0.0, 1)
+    expected = decoupling.moved(v, update, 0.5, relative=True)
+    np.testing.assert_allclose(optimizer.direction(w).numpy()[0], expected, rtol=8 * UNIT)
+    np.testing.assert_allclose(expected, [2 / math.sqrt(5), -1 / math.sqrt(5), 0.0], rtol=8 * UNIT)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("options", [{}, {"relative": True}, {"base": torch.optim.Adam, "relative": True}])
+def test_a_gradient_that_is_not_finite_is_told_before_anything_moves(bad, options):
+    w = rows()
+    before = w.detach().clone()
+    optimizer = Decoupled([w], lr=0.1, **options)
+    w.grad = torch.ones_like(w)
+    w.grad[1, 2] = bad
+    with pytest.raises(DivergedError, match="a gradient is not finite"):
+        optimizer.step()
+    assert torch.equal(w, before)
+    trained(w, optimizer, 1)  # the base has seen nothing of it
+    assert torch.isfinite(w).all() and not torch.equal(w, before)
+
+
+class Broken(torch.optim.SGD):
+    """A base whose updates are not numbers though its gradients are."""
+
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.data.fill_(math.nan)
+
+
+def test_an_update_that_is_not_a_number_is_no_stop():
+    w = rows()
+    optimizer = Decoupled([w], lr=0.1, base=Broken, relative=True)
+    w.grad = torch.ones_like(w)
+    with pytest.raises(DivergedError, match="left the finite numbers"):
+        optimizer.step()
+
+
+@pytest.mark.parametrize("options", [{}, {"base": torch.optim.Adam, "relative": True}])
+def test_a_copy_goes_on_by_itself(options):
+    w = rows()
+    optimizer = Decoupled([w], lr=0.1, gain_lr=0.05, **options)
+    trained(w, optimizer, 2)
+    again = copy.deepcopy(optimizer)
+    (other,) = again.param_groups[0]["params"]
+    assert other is not w
+    trained(other, again, 3)
+    halfway = w.detach().clone()
+    trained(w, optimizer, 3)
+    assert torch.equal(w, other) and not torch.equal(w, halfway)
+
+
+def test_a_state_of_another_optimiser_is_refused():
+    w = rows()
+    optimizer = Decoupled([w], lr=0.1)
+    for other in (torch.optim.SGD([w], lr=0.1), Decoupled([{"params": [w], "decoupled": False}], lr=0.1)):
+        with pytest.raises(InvalidInputError, match="no state of a Decoupled"):
+            optimizer.load_state_dict(other.state_dict())
+
+
+@pytest.mark.parametrize("option", [{"momentum": 0.9}, {"betas": (0.9, 0.9)}, {"weight_decay": 0.1}])
+def test_options_of_the_base_in_a_group_are_refused(option):
+    with pytest.raises(InvalidInputError, match=f"{next(iter(option))} of a group would be ignored"):
+        Decoupled([{"params": [rows()], **option}], lr=0.1)
+
+
+def test_momentum_is_the_bases_for_all_groups():
+    """Two steps by hand: the second moves against ``0.9`` of the first gradient and the second one, made tangential."""
+    w = rows(1, (1, 4))
+    optimizer = Decoupled([w], lr=0.2, momentum=0.9)
+    gain = torch.linalg.vector_norm(w.detach()).item()
+    v, velocity = w.detach().numpy()[0] / gain, np.zeros(4)
+    for _ in range(2):
+        probe = torch.tensor(gain * v, requires_grad=True)
+        quadratic(probe).backward()
+        velocity = 0.9 * velocity + decoupling.split_gradient(probe.grad.numpy(), v, gain)[0]
+        v = decoupling.moved(v, velocity, 0.2)
+        trained(w, optimizer, 1)
+        np.testing.assert_allclose(optimizer.direction(w).numpy()[0], v, atol=1e-14)  # some tens of roundings
 
 
 # --- the stack of networks ---

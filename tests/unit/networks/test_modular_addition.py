@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="bn_theory.networks needs torch: pip install '.[networks]'")
 
 from bn_theory import low_rank_decay as lrd  # noqa: E402
-from bn_theory.errors import InvalidInputError, UnknownNameError  # noqa: E402
+from bn_theory.errors import DivergedError, InvalidInputError, UnknownNameError  # noqa: E402
 from bn_theory.networks.attention import AttentionRuns  # noqa: E402
 from bn_theory.networks.modular_addition import (  # noqa: E402
     DECAYS,
@@ -178,3 +178,34 @@ def test_runs_that_cannot_be_made():
         train(5, [], **GOOD)
     with pytest.raises(UnknownNameError, match="low-rank"):
         train(5, [Run(0, "lowrank", 0.5)], **GOOD)
+
+
+def test_the_same_run_twice_is_refused():
+    with pytest.raises(InvalidInputError, match="more than once"):
+        train(5, [Run(0, "none", 0.5), Run(1, "none", 0.5), Run(0, "none", 0.5)], **GOOD)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.0, True, None])
+def test_seeds_that_are_none(seed):
+    with pytest.raises(InvalidInputError, match="seed"):
+        split(5, 0.5, seed)
+
+
+def test_a_split_is_not_drawn_from_the_stream_of_the_start():
+    """Torch's own permutation of the seed is what the start's generator would give."""
+    for seed in range(3):
+        same = torch.zeros(49, dtype=torch.bool)
+        same[torch.randperm(49, generator=torch.Generator().manual_seed(seed))[:25]] = True
+        assert not torch.equal(split(7, 25 / 49, seed), same)
+
+
+def test_diverged_training_names_the_run_and_the_step():
+    runs = [Run(7, "none", 0.6), Run(8, "none", 0.6)]
+    with pytest.raises(DivergedError, match=r"seed=7.* 1 step.* lower the rate") as caught, one_thread():
+        train(5, runs, steps=3, rate=1e30, decay=0.0, records=2, **SMALL)
+    assert caught.value.step == 1 and caught.value.replica == 0
+
+
+def test_matrices_of_zeros_have_no_polar_factor():
+    with pytest.raises(InvalidInputError, match="zeros"):
+        newton_schulz(torch.stack([torch.eye(3), torch.zeros(3, 3)]))

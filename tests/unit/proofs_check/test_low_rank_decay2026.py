@@ -9,7 +9,7 @@ from falsify import assert_rejected, falsified
 
 import proofs_check
 from proofs_check.low_rank_decay2026.identity import DELTA, TOP, VALUE, C, I, Q, R, S
-from proofs_check.low_rank_decay2026.run import ETA, LAM, A, schulz
+from proofs_check.low_rank_decay2026.run import ETA, LAM, A, T, schulz
 
 SLUGS = tuple(f"low_rank_decay2026.{name}" for name in ("identity", "run", "grokking"))
 
@@ -60,7 +60,11 @@ WRONG = [
     ("run", "growth of small values", "lhs", lambda lhs: sp.Rational(3, 2) * x),
     ("run", "scaled error", "rhs", lambda rhs: rhs - E**2 / 3),
     ("run", "quadratic", "rhs", lambda rhs: rhs / 2),
-    ("run", "errors after k iterations", "rhs", lambda rhs: sp.sqrt(rhs)),
+    ("run", "small values after k iterations", "rhs", lambda rhs: rhs * sp.Rational(10, 11) ** T),
+    ("run", "errors after k iterations", "rhs", lambda rhs: 2 * rhs),
+    ("run", "errors after k iterations", "lhs", lambda lhs: 2**T * lhs),
+    ("run", "decay by iterations", "rhs", lambda rhs: rhs.subs(ETA, 2 * ETA)),
+    ("run", "iterations are odd", "rhs", lambda rhs: -rhs),
     ("run", "Adam's step does not scale", "rhs", lambda rhs: rhs / c),
     ("run", "AdamW's first moment", "rhs", lambda rhs: rhs.subs(sp.Symbol("beta_1", nonnegative=True), 0)),
     ("run", "AdamW's second moment", "rhs", lambda rhs: rhs * A),
@@ -72,6 +76,9 @@ WRONG = [
     ("grokking", "logit, scaled", "rhs", lambda rhs: c * rhs),
     ("grokking", "logit without normalisation", "rhs", lambda rhs: rhs / c),
     ("grokking", "length of a normalised query", "rhs", lambda rhs: rhs / n),
+    ("grokking", "length of a normalised key", "rhs", lambda rhs: 2 * rhs),
+    ("grokking", "inner product and lengths", "rhs", lambda rhs: rhs / 2),
+    ("grokking", "no logit exceeds n", "rhs", lambda rhs: rhs / 2),
     ("grokking", "gradient in the logits", "rhs", lambda rhs: rhs / 2),
     ("grokking", "no larger than twice the loss", "rhs", lambda rhs: rhs / 2),
 ]

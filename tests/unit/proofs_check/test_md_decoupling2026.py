@@ -59,10 +59,19 @@ WRONG = [
     ("equivalent_schedule", "what decay leaves", "rhs", lambda e: e**2),
     ("equivalent_schedule", "the norm is kept", "terms", lambda terms: ()),
     ("equivalent_schedule", "the step on the sphere, times |w|", "rhs", lambda e: R * e),
+    ("equivalent_schedule", "gradient by one group, others scaled", "rhs", lambda e: e / k),
+    ("equivalent_schedule", "step of every group at its own rate", "terms", lambda terms: ()),
+    ("equivalent_schedule", "step of every group at its own rate", "rhs", lambda e: 2 * e),
     ("run", "factor, at most", "lhs", lambda e: 2 * e + 1),
     ("run", "factor, negative", "rhs", lambda e: e / 2),
     ("run", "cycle: u changes sign", "rhs", lambda e: -e),
     ("run", "cycle: gradient", "rhs", lambda e: 4 * e),
+    ("run", "cycle: where it is", "rhs", lambda e: 1 / e),
+    ("run", "cycle: derivative of a step", "rhs", lambda e: -e),
+    ("run", "cycle: factor of a deviation", "rhs", lambda e: 1 - 4 / k**2),
+    ("run", "cycle: factor, at least", "terms", lambda terms: ()),
+    ("run", "cycle: factor, at least", "lhs", lambda e: e / 2),
+    ("run", "cycle: factor, at most", "rhs", lambda e: e / 2),
     ("run", "first step from a w_0", "rhs", lambda e: a * e),
     ("run", "at the rate a^2 eta", "rhs", lambda e: a * e),
     ("run", "tangent of a relative step", "rhs", lambda e: sp.sqrt(e)),
@@ -70,7 +79,6 @@ WRONG = [
     ("run", "one entry: the gradient stays", "lhs", lambda e: 2 * e),
     ("networks", "one row", "rhs", lambda e: e / c),
     ("networks", "derivative by the gain of a row", "terms", lambda terms: ()),
-    ("networks", "gradient of one row, others scaled", "rhs", lambda e: e / k),
     ("networks", "norm of a row's direction", "terms", lambda terms: ()),
     ("networks", "a step of relative size eta", "rhs", lambda e: 1 + eta_p),
     ("networks", "last layer: by the gain", "rhs", lambda e: 0 * e),
@@ -121,6 +129,21 @@ def test_the_circle_in_numbers(k):
         assert last < 1e-12
     else:
         assert last == pytest.approx(math.sqrt(claim("run", "cycle: gradient")(mu=curvature, k=k)), rel=1e-12)
+
+
+@pytest.mark.parametrize("k", [2.1, 3.0, 20.0])
+def test_a_deviation_from_the_cycle_in_numbers(k):
+    """One step from u off the cycle by 1e-6: what is left of it, up to that size."""
+
+    def step(u):
+        return u * (1 - k / (1 + u * u)) / (1 + k * u * u / (1 + u * u))
+
+    on_cycle, off = math.sqrt(claim("run", "cycle: where it is")(k=k)), 1e-6
+    assert step(on_cycle) == pytest.approx(-on_cycle, rel=1e-13)
+    left = (step(on_cycle + off) + on_cycle) / off
+    expected = claim("run", "cycle: factor of a deviation")(k=k)
+    assert left == pytest.approx(expected, abs=1e-4) and -1 < expected < 1
+    assert claim("run", "cycle: derivative of a step")(k=k, u=on_cycle) == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_decay_that_keeps_the_norm_in_numbers():

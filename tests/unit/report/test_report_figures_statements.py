@@ -152,12 +152,14 @@ def of_rate_and_generalisation():
 
 def of_shock2026_run():
     f = shock_cases.circles()["rayleigh"]
-    return [shock_run.curves("rayleigh", f, 1.0, 0, ["rayleigh: a function of the angle"], samples=50)]
+    nu = shock_run.NUS[0] * shock_cases.swing(f)
+    drawn = {share: shock_run.sampled(f, nu, share, 0, 50)[2] for share in shock_run.DRAWN.values()}
+    return [shock_run.curves("rayleigh", f, 1.0, drawn, ["rayleigh: a function of the angle"])]
 
 
 def of_shock2026_shock_time():
     shapes = {name: one for name, one in (shock_cases.circles() | shock_cases.lines()).items() if name[0] in "rt"}
-    return [shock_time._curves(shapes, {name: shock_time.regimes(QUICK, one) for name, one in shapes.items()})]
+    return [shock_time._curves({name: shock_time.regimes(QUICK, one) for name, one in shapes.items()})]
 
 
 def of_low_rank_decay2026_run():
