@@ -286,6 +286,21 @@ def test_low_rank_decay(verified):
     assert row("attention, addition modulo 17")[1:3] == [str(len(ranks)), f"at least {low:.2f}, interval included"]
 
 
+def test_directions_and_gains(verified):
+    slug = "md_decoupling2026.equivalent_schedule"
+    same = of(verified, slug, "identity", "plain run at eta |w|^2, rate")
+    same += of(verified, "md_decoupling2026.networks", "identity", "plainly at eta |w|^2")
+    estimate = f"at most {100 * max(e['measured'] for e in same):.1f} % of the rounding estimate"
+    assert row("training on the sphere against plain SGD")[1:3] == [str(len(same)), estimate]
+    wrong = of(verified, slug, "control") + of(verified, "md_decoupling2026.networks", "control", "plainly at eta")
+    over = [e["measured"] for e in wrong]
+    texts = [str(len(wrong)), f"{power(min(over))} to {power(max(over))} times the estimate"]
+    assert row("the same at other rates, for what is not")[1:3] == texts
+    slopes = of(verified, "md_decoupling2026.networks", "measurement", "run by run")
+    texts = [f"{e['name'].split(':')[0]} {spread(e, 2)}" for e in slopes]
+    assert row("best learning rate of a run on the digits")[1:3] == [str(len(slopes)), ", ".join(texts)]
+
+
 # --- pictures ---
 
 
