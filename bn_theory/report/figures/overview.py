@@ -86,7 +86,9 @@ def overview(statements, *, title: str = ""):
                 handles["beyond the axis, or 0"] = Line2D([], [], marker=">", **outer)
     axes.set_yticks(range(len(rows)), rows, fontsize=8)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlabel("share of what is allowed (dimensionless): claims hold up to 1, controls lie beyond", fontsize=9)
+    label = "share of what is allowed (dimensionless): claims hold up to 1, controls lie beyond"
+    # longer than the axis where slugs are long: there is room to the left
+    axes.set_xlabel(label, fontsize=9, loc="right")
     axes.grid(True, axis="x", which="major", color="0.9")
     axes.set_axisbelow(True)
     heading(figure, title, [piece for pieces in rows.values() for piece in pieces])

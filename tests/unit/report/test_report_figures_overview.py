@@ -74,6 +74,14 @@ def test_claims_and_controls_lie_on_their_sides_in_rows_of_their_own():
     assert as_png(figure, 60).startswith(b"\x89PNG")
 
 
+def test_the_label_below_stays_in_the_figure_however_long_the_slugs():
+    figure = overview([{"slug": slug, "evidence": [judge.bound("a", 0.5)]} for slug in ("a" * 40, "b")])
+    as_png(figure)  # lays it out
+    (axes,) = figure.axes
+    box = axes.xaxis.label.get_window_extent()
+    assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+
+
 def test_nothing_to_draw_is_refused():
     with pytest.raises(InvalidInputError, match="no statement"):
         overview([])
