@@ -127,6 +127,8 @@ def _relation_latex(relation):
             names[symbol] = rf"\langle {_words(match[1])} \rangle"
         elif match := re.fullmatch(r"tr\((.*)\)", symbol.name):
             names[symbol] = rf"\operatorname{{tr}}({_words(match[1])})"
+        elif "''" in symbol.name:  # so that a power of it is no second superscript
+            names[symbol] = f"{{{sp.latex(symbol)}}}"
     sign = "=" if isinstance(relation, sp.Eq) else r"\le"
     return f"{sp.latex(relation.lhs, symbol_names=names)} {sign} {sp.latex(relation.rhs, symbol_names=names)}"
 
